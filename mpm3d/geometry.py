@@ -216,8 +216,8 @@ class PropertyModel:
 class Voxet:
     """A regular lattice of samples with any orientation, as GoCAD stores it.
 
-    Sample ``(i, j, k)`` lies at ``origin + i * steps[0] + j * steps[1] + k * steps[2]`` and is the *centre* of
-    its cell.
+    Sample ``(i, j, k)`` lies at ``origin + i * steps[0] + j * steps[1] + k * steps[2]`` and is the *centre*
+    of its cell.
 
     Parameters
     ----------

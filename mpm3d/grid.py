@@ -129,7 +129,7 @@ class Grid:
         return self.corner[axis] + (np.arange(self.shape[axis]) + 0.5) * self.spacing[axis]
 
     def points(self) -> FloatArray:
-        """Centres of all cells as ``(n_cells, 3)`` columns x, y, z, in the order of a raveled ``(z, y, x)``."""
+        """Centres of all cells, ``(n_cells, 3)`` columns x, y, z, in the order of a raveled ``(z, y, x)``."""
         z, y, x = np.meshgrid(*(self.centres(axis) for axis in range(3)), indexing="ij")
         return np.column_stack([x.ravel(), y.ravel(), z.ravel()])
 
