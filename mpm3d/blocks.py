@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mpm3d.grid import Index3, Window
 
 
@@ -81,3 +84,41 @@ def _tiles(shape: Index3, block: Index3, margin: Index3) -> Iterator[Block]:
             for a, b, m, n in zip(starts, stops, margin, shape, strict=True)
         )
         yield Block(index, core, halo)  # type: ignore[arg-type]
+
+
+def index_boxes(
+    low: NDArray[np.int64], high: NDArray[np.int64], *, limit: int = 200_000
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """List the cells of many boxes, a bounded number at a time.
+
+    Parameters
+    ----------
+    low, high : array of shape (n, d)
+        First and last index of each box; a box with a last before its first is empty.
+    limit : int
+        Most cells at a time.
+
+    Yields
+    ------
+    owner : array of shape (k,)
+        Row of the box of each cell.
+    index : array of shape (k, d)
+        The cells.
+
+    Examples
+    --------
+    >>> owner, index = next(index_boxes(np.array([[0, 7]]), np.array([[1, 8]])))
+    >>> index.tolist()
+    [[0, 7], [0, 8], [1, 7], [1, 8]]
+    """
+    size = np.maximum(high - low + 1, 0)
+    ends = np.cumsum(size.prod(axis=1))
+    for start in range(0, int(ends[-1]) if len(ends) else 0, limit):
+        flat = np.arange(start, min(start + limit, int(ends[-1])))
+        owner = np.searchsorted(ends, flat, side="right")
+        rest = flat - (ends[owner] - size[owner].prod(axis=1))
+        index = np.empty((len(flat), low.shape[1]), dtype=np.int64)
+        for axis in reversed(range(low.shape[1])):
+            index[:, axis] = low[owner, axis] + rest % size[owner, axis]
+            rest //= size[owner, axis]
+        yield owner, index

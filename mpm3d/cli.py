@@ -1,0 +1,214 @@
+"""The command line: ``mpm3d <verb> study.toml``, and the scripts of ``pipelines/``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from mpm3d import __version__
+
+if TYPE_CHECKING:
+    from mpm3d.stages import Run
+
+app = typer.Typer(
+    name="mpm3d",
+    help="Three-dimensional mineral prospectivity mapping: GoCAD and UBC models in, ranked 3D targets out.",
+    epilog="Start with: mpm3d init study.toml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console(soft_wrap=True)
+log = logging.getLogger("mpm3d")
+
+StudyPath = Annotated[Path, typer.Argument(help="The study, a TOML file.", metavar="STUDY.TOML")]
+Runs = Annotated[Path | None, typer.Option(help="Where run folders go. Default: runs/ beside the study.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what an earlier run has finished.")]
+
+
+def _say(text: str) -> None:
+    log.info(text)
+    console.print(text, highlight=False, markup=False)
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with the time left, on a terminal; a line with the time taken in the log."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("elapsed"),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    started = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+    log.info("%s took %.1f s", label, time.monotonic() - started)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Say what is wrong in sentences, without a traceback; Ctrl-C keeps what is finished."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print(
+            "\nStopped. What was finished is kept, the same command goes on from there.", style="bold"
+        )
+        raise typer.Exit(130) from None
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        log.error("%s", error, exc_info=error)
+        for line in str(error).splitlines() or [type(error).__name__]:
+            console.print(f"error: {line}", style="bold red", highlight=False, markup=False)
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _run(path: Path, runs: Path | None, overwrite: bool) -> Iterator[Run]:
+    """A checked study with its run folder held."""
+    with _plainly():
+        from mpm3d import stages, study
+        from mpm3d.run import RunFolder
+
+        loaded = study.load(path, runs=runs)
+        folder = RunFolder(loaded.run_folder, command=sys.argv, overwrite=overwrite)
+        with folder.locked():
+            yield stages.Run(loaded, folder, say=_say, bar=_bar)
+
+
+@app.command()
+def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("study.toml")) -> None:
+    """Write a commented study.toml to start from."""
+    with _plainly():
+        from mpm3d import study
+
+        if path.exists():
+            raise FileExistsError(f"{path} exists already. Give another name, or delete it first.")
+        path.write_text(study.template(), encoding="utf-8")
+    _say(f"Wrote {path}. Put in your files, then: mpm3d run {path}")
+
+
+@app.command()
+def build(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Build the evidence cube: only layers that are missing or whose files have changed."""
+    from mpm3d import stages
+
+    with _run(study, runs, overwrite) as run:
+        stages.build(run)
+
+
+@app.command()
+def fit(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Fit the models of the study on all known deposits."""
+    from mpm3d import stages
+
+    with _run(study, runs, overwrite) as run:
+        stages.fit_models(run)
+
+
+@app.command()
+def validate(
+    study: StudyPath,
+    runs: Runs = None,
+    overwrite: Overwrite = False,
+    full: Annotated[bool, typer.Option("--full", help="Rank against every cell, not a sample.")] = False,
+) -> None:
+    """Compare the models: the published random split beside leaving whole deposits out."""
+    from mpm3d import stages
+
+    with _run(study, runs, overwrite) as run:
+        stages.compare(run, full=full)
+
+
+@app.command()
+def predict(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Score the whole volume block by block; an interrupted run goes on where it stopped."""
+    from mpm3d import stages
+
+    with _run(study, runs, overwrite) as run:
+        stages.predict_volume(run)
+
+
+@app.command()
+def targets(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Delineate and rank 3D targets, after whatever has to be done before."""
+    from mpm3d import stages
+
+    with _run(study, runs, overwrite) as run:
+        stages.delineate(run)
+
+
+@app.command()
+def view(
+    study: StudyPath,
+    runs: Runs = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw a PNG instead of opening a window.")] = None,
+    exaggeration: Annotated[float, typer.Option(min=0.1, help="Vertical exaggeration.")] = 1.0,
+) -> None:
+    """Open the interactive 3D window: threshold, slices, exaggeration, layers."""
+    from mpm3d import stages
+
+    with _run(study, runs, False) as run:
+        if picture is None:
+            stages.show(run)
+        else:
+            _say(f"Drew {stages.draw(run, picture, exaggeration=exaggeration)}")
+
+
+@app.command("run")
+def run_all(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Do everything: build, fit, validate, predict, targets, picture. Finished stages are used again."""
+    from mpm3d import stages
+
+    with _run(study, runs, overwrite) as run:
+        stages.everything(run)
+        _say(f"\nSee it in 3D:  mpm3d view {study}" + (f" --runs {runs}" if runs else ""))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this installation can do and what is missing."""
+    with _plainly():
+        from mpm3d import stages
+
+        for line in stages.doctor():
+            _say(line)
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    if version:
+        _say(__version__)
+        raise typer.Exit
+
+
+def script(verb: str, *, default: Path) -> None:
+    """Run a verb as a script of ``pipelines/``: ``python pipelines/X.py [study.toml] [options]``.
+
+    Parameters
+    ----------
+    verb : str
+        A command of the command line.
+    default : Path
+        The study that is used where none is given.
+    """
+    words = sys.argv[1:]
+    named = bool(words) and not words[0].startswith("-")
+    app([verb, *([] if named or set(words) & {"-h", "--help"} else [str(default)]), *words])

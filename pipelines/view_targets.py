@@ -1,0 +1,8 @@
+"""See the targets of a study in an interactive 3D window."""
+
+from pathlib import Path
+
+from mpm3d.cli import script
+
+if __name__ == "__main__":
+    script("view", default=Path(__file__).parents[1] / "data" / "wulong_like" / "study.toml")

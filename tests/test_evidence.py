@@ -1,0 +1,349 @@
+"""Distances, insides, ground and resampling against formulas and brute force."""
+
+from __future__ import annotations
+
+import igl
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.interpolate import LinearNDInterpolator
+
+from mpm3d import evidence, io
+from mpm3d.geometry import PropertyModel, Surface
+from mpm3d.grid import Grid
+
+UTM = np.array([557_123.4, 7_133_567.8, -321.0])
+FACES = np.array(
+    [[0, 2, 1], [1, 2, 3], [4, 5, 6], [5, 7, 6], [0, 1, 4], [1, 5, 4], [2, 6, 3], [3, 6, 7], [0, 4, 2],
+     [2, 4, 6], [1, 3, 5], [3, 7, 5]]
+)  # fmt: skip
+
+
+def box(low, high, name="box"):
+    corners = np.array([[x, y, z] for z in (0, 1) for y in (0, 1) for x in (0, 1)], dtype=float)
+    low = np.asarray(low, dtype=float)
+    return Surface(name, low + corners * (np.asarray(high) - low), FACES.astype(np.int64))
+
+
+def joined(*surfaces, flip=()):
+    vertices, triangles, count = [], [], 0
+    for number, surface in enumerate(surfaces):
+        own = surface.triangles[:, ::-1] if number in flip else surface.triangles
+        vertices.append(surface.vertices)
+        triangles.append(own + count)
+        count += len(surface.vertices)
+    return Surface("joined", np.concatenate(vertices), np.concatenate(triangles))
+
+
+def plane(half=1000.0, z=0.0):
+    corners = np.array([[-half, -half, z], [half, -half, z], [half, half, z], [-half, half, z]])
+    return Surface("plane", corners, np.array([[0, 1, 2], [0, 2, 3]]))
+
+
+def brute_force(points, corners):
+    """Smallest distance to triangles: over the face where the foot is inside, else over the three edges."""
+    best = np.full(len(points), np.inf)
+    for a, b, c in corners:
+        normal = np.cross(b - a, c - a)
+        length = np.linalg.norm(normal)
+        height = (points - a) @ normal / length
+        foot = points - height[:, None] * normal / length
+        within = np.ones(len(points), dtype=bool)
+        for p, q in ((a, b), (b, c), (c, a)):
+            within &= np.cross(q - p, foot - p) @ normal >= 0
+            share = np.clip((points - p) @ (q - p) / ((q - p) @ (q - p)), 0, 1)
+            best = np.minimum(best, np.linalg.norm(points - p - share[:, None] * (q - p), axis=1))
+        best = np.where(within, np.minimum(best, np.abs(height)), best)
+    return best
+
+
+def test_distance_equals_brute_force_over_random_triangles_at_utm_coordinates(rng):
+    vertices = rng.uniform(0, 1000, (60, 3)) + UTM
+    surfaces = [
+        Surface("a", vertices, np.arange(30).reshape(-1, 3)),
+        Surface("b", vertices, np.arange(30, 60).reshape(-1, 3)),
+    ]
+    points = rng.uniform(-500, 1500, (400, 3)) + UTM
+    expected = brute_force(points, vertices.reshape(-1, 3, 3))
+    np.testing.assert_allclose(evidence.distance(points, surfaces, cutoff=1e5), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        evidence.distance(points, surfaces, cutoff=300), np.minimum(expected, 300), atol=1e-6
+    )
+
+
+def test_distance_to_a_plane_is_the_height_and_equals_the_cutoff_beyond():
+    points = np.array([[0.0, 0, 5], [10, 20, -1999], [0, 0, 2000], [0, 0, 2000.5], [0, 0, 9e6]])
+    found = evidence.distance(points, [plane()])
+    np.testing.assert_allclose(found, [5, 1999, 2000, 2000, 2000], atol=1e-6)
+
+
+def test_distance_to_a_box_follows_the_formula(rng):
+    low, high = UTM, UTM + np.array([100, 200, 300])
+    points = rng.uniform(-200, 500, (500, 3)) + UTM
+    gap = np.maximum(np.maximum(low - points, points - high), 0)
+    outside = np.linalg.norm(gap, axis=1)
+    to_wall = np.minimum(points - low, high - points).min(axis=1)
+    is_inside = (gap == 0).all(axis=1)
+    body = box(low, high)
+    shell = evidence.distance(points, [body])
+    np.testing.assert_allclose(shell, np.where(is_inside, to_wall, outside), atol=1e-6)
+    np.testing.assert_allclose(evidence.distance(points, [body], solid=True), outside, atol=1e-6)
+
+
+def test_distance_to_an_icosphere_is_within_its_sagitta(rng):
+    v, f = igl.icosahedron()
+    for _ in range(4):
+        v, f = igl.upsample(v, f)
+    v = v / np.linalg.norm(v, axis=1, keepdims=True) * 100 + UTM
+    points = rng.uniform(-300, 300, (300, 3)) + UTM
+    found = evidence.distance(points, [Surface("sphere", v, f.astype(np.int64))], solid=True)
+    expected = np.maximum(np.linalg.norm(points - UTM, axis=1) - 100, 0)
+    assert np.all(found >= expected - 1e-6)
+    assert np.all(found <= expected + 0.5)  # an edge of 7.5 m bulges 0.07 m, a face less than 0.5 m
+
+
+def test_a_point_that_is_not_finite_has_no_distance_and_is_not_inside():
+    points = np.array([[np.nan, 0, 0], [0.5, 0.5, 0.5], [np.inf, 0, 0]])
+    body = box((0, 0, 0), (1, 1, 1))
+    found = evidence.distance(points, [body], solid=True)
+    assert np.isnan(found[[0, 2]]).all()
+    assert found[1] == 0
+    assert evidence.inside(points, body).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("flip", [(), (0,), (1,), (0, 1)])
+def test_inside_does_not_depend_on_the_facing_of_separate_parts(flip):
+    body = joined(box((0, 0, 0), (10, 10, 10)), box((20, 0, 0), (30, 10, 10)), flip=flip)
+    points = [[5, 5, 5], [15, 5, 5], [25, 5, 5]]
+    assert evidence.inside(points, body).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("flip", [(), (0, 1)])
+def test_parts_that_overlap_are_one_body(flip):
+    body = joined(box((0, 0, 0), (10, 10, 10)), box((5, 1, 1), (15, 9, 9)), flip=flip)
+    assert evidence.inside([[2, 5, 5], [7, 5, 5], [12, 5, 5], [17, 5, 5]], body).tolist() == [
+        True, True, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("flip", [(1,), (0,)])
+def test_a_part_facing_the_other_way_inside_another_is_a_cavity(flip):
+    body = joined(box((0, 0, 0), (10, 10, 10)), box((3, 3, 3), (7, 7, 7)), flip=flip)
+    assert evidence.inside([[5, 5, 5], [1, 5, 5]], body).tolist() == [False, True]
+
+
+def test_faces_of_one_body_may_face_either_way(rng):
+    body = box(UTM, UTM + 100)
+    flip = rng.random(12) < 0.5
+    mixed = Surface("mixed", body.vertices, np.where(flip[:, None], body.triangles[:, ::-1], body.triangles))
+    points = rng.uniform(-50, 150, (300, 3)) + UTM
+    expected = ((points > UTM) & (points < UTM + 100)).all(axis=1)
+    assert np.array_equal(evidence.inside(points, mixed), expected)
+
+
+@pytest.mark.parametrize("flip", [(), (0,), (1,)])
+def test_bodies_that_meet_along_an_edge_keep_their_insides(flip):
+    body = joined(box((0, 0, 0), (10, 10, 10)), box((10, 10, 0), (20, 20, 10)), flip=flip)
+    assert evidence.inside([[5, 5, 5], [15, 15, 5], [15, 5, 5]], body).tolist() == [True, True, False]
+
+
+def test_errors_of_distance_name_the_surface_and_the_next_step():
+    empty = Surface("dots", np.zeros((3, 3)), np.empty((0, 3), dtype=np.int64))
+    broken = Surface("holes", np.array([[0, 0, 0], [1, 0, 0], [0, np.nan, 0]]), np.array([[0, 1, 2]]))
+    with pytest.raises(ValueError, match="there is no surface to measure a distance to, give at least one"):
+        evidence.distance(np.zeros((1, 3)), [])
+    with pytest.raises(ValueError, match="surface 'dots' has no triangle, its file may hold points only"):
+        evidence.distance(np.zeros((1, 3)), [empty])
+    with pytest.raises(ValueError, match="surface 'holes' has 1 vertices that are not finite"):
+        evidence.distance(np.zeros((1, 3)), [broken])
+    with pytest.raises(ValueError, match="a cutoff of 0 m is not possible, it must be above 0"):
+        evidence.distance(np.zeros((1, 3)), [plane()], cutoff=0)
+    with pytest.raises(ValueError, match=r"surface 'plane' is not closed, so it has no inside. Close it"):
+        evidence.distance(np.zeros((1, 3)), [plane()], solid=True)
+    with pytest.raises(ValueError, match="surface 'plane' is not closed"):
+        evidence.inside(np.zeros((1, 3)), plane())
+
+
+UNEQUAL = (np.array([0.0, 10, 40, 45, 100]), np.array([0.0, 30, 35, 80]), np.array([-5.0, 20, 25, 60, 95]))
+
+
+def unequal(function):
+    z, y, x = ((e[1:] + e[:-1]) / 2 for e in UNEQUAL)
+    zz, yy, xx = np.meshgrid(z, y, x, indexing="ij")
+    return PropertyModel("m", UNEQUAL, {"v": function(xx, yy, zz)})
+
+
+def test_linear_resampling_is_exact_for_linear_fields_on_unequal_cells():
+    model = unequal(lambda x, y, z: 3 * x - 2 * y + 0.5 * z + 7)
+    grid = Grid.from_bounds((10, 20, 10, 70, 50, 70), 10, "EPSG:32651")
+    x, y, z = grid.points().T
+    found = evidence.resample(model, grid)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found.ravel(), 3 * x - 2 * y + 0.5 * z + 7, rtol=1e-6)
+
+
+def test_linear_resampling_is_constant_in_the_outer_half_cell_and_missing_outside():
+    model = PropertyModel("m", (np.array([0.0, 1]), np.array([0.0, 1]), np.array([0.0, 10, 20])),
+                          {"v": np.array([[[1.0, 3.0]]])})  # fmt: skip
+    grid = Grid((1, 1, 12), (1, 1, 2), (0, 0, -2), "EPSG:32651")  # centres -1, 1, 3, ... 21
+    expected = [np.nan, 1, 1, 1, 1.4, 1.8, 2.2, 2.6, 3, 3, 3, np.nan]
+    np.testing.assert_allclose(evidence.resample(model, grid)[0, 0], expected, rtol=1e-6)
+
+
+def test_linear_resampling_is_missing_only_where_a_missing_cell_contributes():
+    values = np.array([[[1.0, np.nan, 3.0, 4.0]]])
+    model = PropertyModel("m", (np.array([0.0, 1]), np.array([0.0, 1]), np.arange(5.0)), {"v": values})
+    same = Grid((1, 1, 4), (1, 1, 1), (0, 0, 0), "EPSG:32651")
+    np.testing.assert_array_equal(evidence.resample(model, same), values.astype(np.float32))
+    half = Grid((1, 1, 8), (1, 1, 0.5), (0, 0, 0), "EPSG:32651")
+    expected = [1, np.nan, np.nan, np.nan, np.nan, 3.25, 3.75, 4]  # centres .25, .75, 1.25, ... 3.75
+    np.testing.assert_array_equal(evidence.resample(model, half)[0, 0], expected)
+
+
+def test_nearest_takes_the_cell_that_holds_the_point():
+    model = unequal(lambda x, y, z: x + 100 * y + 10_000 * z)
+    grid = Grid.from_bounds((0, 0, 0, 100, 80, 100), 5, "EPSG:32651")
+    found = evidence.resample(model, grid, method="nearest").ravel()
+    x, y, z = grid.points().T
+    cell = [np.searchsorted(e, c, side="right") - 1 for e, c in zip(UNEQUAL, (z, y, x), strict=True)]
+    within = (x < 95) & (y < 80)
+    expected = np.full(len(x), np.nan, dtype=np.float32)
+    expected[within] = model.values["v"][cell[0][within], cell[1][within], cell[2][within]]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_average_of_fine_cells_is_their_mean_by_volume():
+    edges = (np.array([0.0, 10]), np.array([0.0, 10]), np.array([0.0, 2, 10, 20]))
+    model = PropertyModel("m", edges, {"v": np.array([[[5.0, 1.0, 9.0]]])})
+    coarse = Grid((1, 1, 2), (10, 10, 10), (0, 0, 0), "EPSG:32651")
+    found = evidence.resample(model, coarse, method="average")
+    np.testing.assert_allclose(found, [[[(5 * 2 + 1 * 8) / 10, 9]]], rtol=1e-6)
+
+
+def test_average_keeps_the_integral_of_random_fields(rng):
+    edges = tuple(np.concatenate([[0], np.sort(rng.uniform(0, 100, 9)), [100]]) for _ in range(3))
+    model = PropertyModel("m", edges, {"v": rng.normal(size=(10, 10, 10))})
+    grid = Grid.from_bounds((0, 0, 0, 100, 100, 100), 25, "EPSG:32651")
+    volume = np.einsum("i,j,k->ijk", *(np.diff(e) for e in edges))
+    found = evidence.resample(model, grid, method="average").astype(float)
+    np.testing.assert_allclose((found * 25**3).sum(), (model.values["v"] * volume).sum(), rtol=1e-4)
+
+
+def test_average_ignores_missing_cells_up_to_half_of_the_volume():
+    edges = (np.array([0.0, 1]), np.array([0.0, 1]), np.arange(9.0))
+    values = np.array([[[1, 3, 5, np.nan, np.nan, 7, np.nan, np.nan]]], dtype=float)
+    grid = Grid((1, 1, 3), (1, 1, 4), (0, 0, 0), "EPSG:32651")
+    found = evidence.resample(PropertyModel("m", edges, {"v": values}), grid, method="average")
+    np.testing.assert_array_equal(found[0, 0], [3, np.nan, np.nan])
+    values[..., 4] = 5.0
+    found = evidence.resample(PropertyModel("m", edges, {"v": values}), grid, method="average")
+    np.testing.assert_array_equal(found[0, 0], [3, 6, np.nan])
+
+
+@pytest.mark.parametrize("method", evidence.METHODS)
+def test_resampling_a_window_equals_the_window_of_the_whole(method, rng):
+    model = unequal(lambda x, y, z: np.where(rng.random(x.shape) < 0.1, np.nan, x * y + z))
+    grid = Grid.from_bounds((-20, -20, -20, 110, 110, 110), 10, "EPSG:32651")
+    whole = evidence.resample(model, grid, method=method)
+    for window in ((slice(0, 5), slice(2, 9), slice(6, 13)), (slice(0, 1), slice(0, 1), slice(0, 1))):
+        part = evidence.resample(model, grid.window(window), method=method)
+        np.testing.assert_allclose(part, whole[window], rtol=1e-6)
+
+
+def test_an_asymmetric_marker_lands_in_its_cell():
+    values = np.zeros((4, 3, 4))
+    values[3, 0, 2] = 1.0  # high, south, third to the east
+    grid = Grid.from_bounds((-5, 0, 0, 95, 80, 100), 5, "EPSG:32651")
+    found = evidence.resample(PropertyModel("m", UNEQUAL, {"v": values}), grid, method="nearest")
+    hit = grid.xyz_of(np.argwhere(found == 1))
+    assert hit.min(axis=0).tolist() == [27.5, 2.5, 47.5]
+    assert hit.max(axis=0).tolist() == [57.5, 27.5, 97.5]
+
+
+def test_errors_of_resample_name_what_there_is():
+    model = unequal(lambda x, y, z: x)
+    grid = Grid((1, 1, 1), (1, 1, 1), (0, 0, 0), "EPSG:32651")
+    two = PropertyModel("two", model.edges, {"a": model.values["v"], "b": model.values["v"]})
+    with pytest.raises(ValueError, match="method 'cubic' is not known, use one of linear, nearest, average"):
+        evidence.resample(model, grid, method="cubic")
+    with pytest.raises(ValueError, match="model 'two' has the values 'a', 'b', no name was given"):
+        evidence.resample(two, grid)
+    with pytest.raises(ValueError, match="model 'two' has the values 'a', 'b', 'c' is not one of them"):
+        evidence.resample(two, grid, name="c")
+    np.testing.assert_array_equal(
+        evidence.resample(two, grid, name="b"), evidence.resample(model, grid, name="v")
+    )
+
+
+def test_elevation_equals_delaunay_interpolation_and_is_missing_outside(rng):
+    xy = rng.uniform(0, 1000, (80, 2)) + UTM[:2]
+    z = rng.uniform(300, 400, 80)
+    oracle = LinearNDInterpolator(xy - UTM[:2], z)
+    surface = Surface("ground", np.column_stack([xy, z]), oracle.tri.simplices.astype(np.int64))
+    asked = rng.uniform(-100, 1100, (2000, 2)) + UTM[:2]
+    np.testing.assert_allclose(evidence.elevation_at(asked, surface), oracle(asked - UTM[:2]), atol=1e-6)
+
+
+def test_elevation_of_an_overhang_is_the_highest_and_upright_triangles_are_passed_over():
+    wall = Surface("wall", np.array([[5.0, 0, 0], [5, 10, 0], [5, 5, 900]]), np.array([[0, 1, 2]]))
+    both = joined(plane(10, 3.0), plane(4, 8.0), wall)
+    found = evidence.elevation_at([[0, 0], [7, 7], [5, 5], [11, 0], [np.nan, 0]], both)
+    np.testing.assert_allclose(found, [8, 3, 3, np.nan, np.nan])
+
+
+def test_elevation_of_no_valid_point_is_missing():
+    assert np.isnan(evidence.elevation_at([[np.nan, 1.0]], plane())).all()
+    assert evidence.elevation_at(np.empty((0, 2)), plane()).shape == (0,)
+
+
+def test_elevation_on_the_edges_and_vertices_of_triangles_has_no_gap():
+    ends = np.linspace(-1000, 1000, 41)
+    xy = np.column_stack([g.ravel() for g in np.meshgrid(ends, ends)])
+    assert np.array_equal(evidence.elevation_at(xy, plane(z=12.5)), np.full(len(xy), 12.5))
+
+
+def raster():
+    y, x = np.array([10.0, 20, 30]), np.array([100.0, 110, 120, 130])
+    return xr.DataArray(x + 2 * y[:, None], coords={"y": y, "x": x}, dims=("y", "x"))
+
+
+def test_elevation_of_a_raster_is_bilinear_whatever_its_direction():
+    asked = [[105, 15], [130, 30], [120, 10], [136, 20], [120, 4.9], [97, 20]]
+    expected = [135, 190, 140, np.nan, np.nan, 140]
+    np.testing.assert_allclose(evidence.elevation_at(asked, raster()), expected)
+    flipped = raster().isel(y=slice(None, None, -1)).transpose("x", "y").expand_dims("band")
+    np.testing.assert_allclose(evidence.elevation_at(asked, flipped), expected)
+
+
+def test_a_missing_pixel_spoils_only_what_it_contributes_to():
+    ground = raster()
+    ground[1, 1] = np.nan
+    np.testing.assert_allclose(
+        evidence.elevation_at([[105, 15], [110, 10], [120, 20], [119, 20]], ground),
+        [np.nan, 130, 160, np.nan],
+    )
+
+
+def test_heights_on_other_axes_are_refused():
+    with pytest.raises(ValueError, match=r"the heights lie on \('lat', 'lon'\), they must lie on y and x"):
+        evidence.elevation_at([[0, 0]], raster().rename(y="lat", x="lon"))
+
+
+def test_cells_up_to_the_ground_are_below_topography_and_none_outside_its_footprint():
+    grid = Grid.from_bounds((0, 0, 0, 200, 100, 100), 50, "EPSG:32651")
+    ground = Surface("ground", np.array([[0, 0, 25.0], [100, 0, 75], [100, 100, 75], [0, 100, 25]]),
+                     np.array([[0, 1, 2], [0, 2, 3]]))  # fmt: skip
+    found = evidence.below_topography(grid, ground)
+    assert found[0].tolist() == [[True, True, False, False]] * 2  # ground at 37.5 and 62.5 m, then none
+    assert not found[1].any()
+    level = xr.DataArray(np.full((2, 2), 75.0), coords={"y": [0.0, 100], "x": [0.0, 200]}, dims=("y", "x"))
+    assert evidence.below_topography(grid, level).all()
+
+
+@pytest.mark.data
+def test_the_ground_of_a_real_district_is_found_between_its_vertices(data_dir, rng):
+    (ground,) = io.read(data_dir / "tkc" / "surfaces" / "CDED_Lake_Coarse.ts.gz")
+    ground = ground.without_vertices(ground.vertices[:, 2] < -9999, "sentinels dropped")
+    corners = ground.vertices[ground.triangles[rng.integers(0, len(ground.triangles), 500)]]
+    asked = np.einsum("ni,nij->nj", rng.dirichlet(np.ones(3), 500), corners)
+    np.testing.assert_allclose(evidence.elevation_at(asked[:, :2], ground), asked[:, 2], atol=1e-5)

@@ -1,0 +1,794 @@
+"""GoCAD text objects: surfaces, polylines, points and groups, read and written."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mpm3d import io
+from mpm3d.errors import FormatError
+from mpm3d.geometry import Lines, Points, Surface, Voxet
+from mpm3d.io import gocad
+from mpm3d.io.gocad.lines import split_words
+
+TWO_TRIANGLES = """GOCAD TSurf 1
+HEADER {
+name:sheet
+}
+TFACE
+VRTX 1 0 0 10
+VRTX 2 100 0 20
+VRTX 3 0 200 30
+VRTX 4 100 200 40
+TRGL 1 2 3
+TRGL 2 4 3
+END
+"""
+
+
+def write(folder: Path, text: str | bytes, name: str = "file.ts") -> Path:
+    path = folder / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def read_one(folder: Path, text: str | bytes, **options: str) -> Surface:
+    (surface,) = gocad.read_objects(write(folder, text), **options)
+    assert isinstance(surface, Surface)
+    return surface
+
+
+def tsurf(*body: str, head: str = "") -> str:
+    return "\n".join(["GOCAD TSurf 1", "HEADER {", "name:s", "}", *head.splitlines(), *body, "END", ""])
+
+
+SQUARE = ("VRTX 1 0 0 10", "VRTX 2 100 0 20", "VRTX 3 0 200 30")
+
+
+def corners(surface: Surface) -> np.ndarray:
+    return surface.vertices[surface.triangles]
+
+
+def test_a_plain_surface_is_read_as_it_is_written(tmp_path):
+    surface = read_one(tmp_path, TWO_TRIANGLES)
+    assert surface.name == "sheet"
+    assert surface.vertices.tolist() == [[0, 0, 10], [100, 0, 20], [0, 200, 30], [100, 200, 40]]
+    assert surface.triangles.tolist() == [[0, 1, 2], [1, 3, 2]]
+    assert surface.triangles.dtype == np.int64
+    assert surface.part.tolist() == [0, 0]
+    assert surface.bounds == (0, 0, 10, 100, 200, 40)
+    assert surface.notes == ()
+    assert surface.z_positive == "Elevation"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("\n", "\n\n"),
+        lambda text: "# made by hand\n\n" + text.replace("HEADER {", "HEADER {\n# inside"),
+        lambda text: text.replace(" ", "\t").replace("GOCAD\t", "GOCAD "),
+        lambda text: text.replace("VRTX 3", "# between\nVRTX 3").replace("TRGL 2", "   \nTRGL 2"),
+        lambda text: text.replace("HEADER {\nname:sheet\n}", "HEADER {name:sheet}"),
+        lambda text: text.replace("HEADER {\nname:sheet\n}", "HEADER{name:sheet *painted:on}"),
+        lambda text: text.replace("HEADER {\nname:sheet\n}", "HEADER\n{\nname:sheet\n}"),
+        lambda text: text.replace("name:sheet\n}", "name:sheet"),
+        lambda text: text.replace("name:sheet", 'name: old\n*solid*color:gold\nname = "sheet"'),
+        lambda text: text.replace("TSurf 1", "Tsurf 1.0 "),
+        lambda text: text.replace("TFACE\n", ""),
+        lambda text: text.replace("100 0 20", "1D2 0 2d+1").replace("200 30", "2e2 3.0E+01"),
+        lambda text: text.replace("VRTX 3 0 200 30", "VRTX   3  0 200\t30 CNXYZ"),
+        lambda text: text.replace("END", "BSTONE 1\nBORDER 5 1 2\nEND"),
+        lambda text: text.replace("TRGL 1 2 3", "TRGL 1 2 3  7.5 0"),
+        lambda text: text.replace("TFACE\n", "REGION Region_1 0\nTFACE\n").replace(
+            "TRGL 1", "BEGIN_ATOM_REGION_INDICATORS\nARI 1 0\nEND_ATOM_REGION_INDICATORS\nTRGL 1"
+        ),
+        lambda text: text.replace("END", "PROPERTY_CN M\nCNP 1\nCNP 2\nEND_PROPERTY_CN\nEND"),
+        lambda text: text.replace("TFACE", "PROPERTY_CLASS_HEADER my own class {\nname:wrong\n}\nTFACE"),
+        lambda text: text.replace("VRTX 1 ", "VRTX 70 ").replace("TRGL 1 ", "TRGL 70 "),
+        lambda text: text.replace("VRTX 1 ", "VRTX 0 ").replace("TRGL 1 ", "TRGL 0 "),
+    ],
+)
+def test_the_ways_files_are_written_make_no_difference(tmp_path, change):
+    surface = read_one(tmp_path, change(TWO_TRIANGLES))
+    expected = read_one(tmp_path, TWO_TRIANGLES)
+    assert surface.name == "sheet"
+    assert np.array_equal(surface.vertices, expected.vertices)
+    assert np.array_equal(surface.triangles, expected.triangles)
+
+
+def test_latin_1_and_utf_16_names_are_read(tmp_path):
+    named = TWO_TRIANGLES.replace("sheet", "Störung")
+    assert read_one(tmp_path, named.encode("latin-1")).name == "Störung"
+    assert read_one(tmp_path, named.encode("utf-16")).name == "Störung"
+    (surface,) = io.read(write(tmp_path, named.encode("utf-16")))
+    assert surface.name == "Störung"
+
+
+def test_gzip_is_told_by_content_and_not_by_suffix(tmp_path):
+    packed = write(tmp_path, gzip.compress(TWO_TRIANGLES.encode()), "packed.ts")
+    (surface,) = io.read(packed)
+    assert len(surface.triangles) == 2
+    (surface,) = io.read(write(tmp_path, TWO_TRIANGLES, "plain.ts.gz"))
+    assert len(surface.triangles) == 2
+
+
+def test_damaged_gzip_is_a_format_error(tmp_path):
+    packed = gzip.compress(TWO_TRIANGLES.encode() * 50)
+    path = write(tmp_path, packed[: len(packed) // 2])
+    with pytest.raises(FormatError, match="the gzip content is damaged"):
+        gocad.read_objects(path)
+    with pytest.raises(FormatError, match=r"file\.ts: the gzip content is damaged"):
+        io.read(path)
+
+
+def test_a_missing_name_is_the_name_of_the_file(tmp_path):
+    text = TWO_TRIANGLES.replace("HEADER {\nname:sheet\n}\n", "")
+    (surface,) = io.read(write(tmp_path, text, "fault 7.ts.gz"))
+    assert surface.name == "fault 7"
+
+
+def test_missing_end_is_noted_and_the_next_object_begins(tmp_path):
+    first, second = gocad.read_objects(write(tmp_path, TWO_TRIANGLES.replace("END\n", "") * 2))
+    assert len(first.triangles) == len(second.triangles) == 2
+    assert first.notes == ("the object has no END line, the file may be truncated.",)
+
+
+def test_ids_restart_in_the_next_object(tmp_path):
+    other = TWO_TRIANGLES.replace("VRTX 1 0 0 10", "VRTX 1 -5 0 10")
+    first, second = gocad.read_objects(write(tmp_path, TWO_TRIANGLES + other))
+    assert first.vertices[0, 0] == 0
+    assert second.vertices[second.triangles[0, 0], 0] == -5
+
+
+def test_atoms_repeat_earlier_vertices_of_other_parts(tmp_path):
+    surface = read_one(
+        tmp_path,
+        tsurf(
+            "TFACE", *SQUARE, "TRGL 1 2 3",
+            "TFACE", "ATOM 10 2", "VRTX 11 100 200 40", "ATOM 12 3", "ATOM 13 12", "TRGL 10 11 13",
+        ),
+    )  # fmt: skip
+    assert surface.part.tolist() == [0, 1]
+    assert corners(surface)[1].tolist() == [[100, 0, 20], [100, 200, 40], [0, 200, 30]]
+
+
+def test_an_atom_without_a_vertex_before_it_is_an_error(tmp_path):
+    text = tsurf("ATOM 4 1", *SQUARE, "TRGL 4 2 3", "TRGL 1 2 3")
+    with pytest.raises(
+        FormatError, match=r"line 5: ATOM 4 repeats the vertex 1, which does not exist before"
+    ):
+        read_one(tmp_path, text)
+    surface = read_one(tmp_path, text, errors="skip")
+    assert len(surface.vertices) == 3
+    assert surface.triangles.tolist() == [[0, 1, 2]]
+    assert surface.notes == (
+        "1 vertices without finite coordinates were left out.",
+        "1 triangles with unknown vertices were left out.",
+    )
+
+
+TABLE = """PROPERTIES " my prop" vec c
+PROP_LEGAL_RANGES **none**  **none** **none**  **none** **none** **none**
+NO_DATA_VALUES -99999 1.0000000031710769e-30
+PROPERTY_SUBCLASSES QUANTITY Float LINEARFUNCTION Float 1  0 QUANTITY Float
+ESIZES 1 3
+UNITS "g / cm3" none m"""
+
+
+def test_properties_have_components_units_and_no_data(tmp_path):
+    surface = read_one(
+        tmp_path,
+        tsurf(
+            "TFACE",
+            "PVRTX 1 0 0 10 1.5 0 0 1 -99999 CNXYZ",
+            "PVRTX 2 100 0 20 -99999 0 1e-30 1 8",
+            "VRTX 3 0 200 30",
+            "PATOM 4 1 7.5 1 2 3 9",
+            "ATOM 5 2",
+            "TRGL 1 2 3",
+            head=TABLE,
+        ),
+    )
+    nan = np.nan
+    assert list(surface.properties) == [" my prop", "vec", "c"]
+    np.testing.assert_array_equal(surface.properties[" my prop"], [1.5, nan, nan, 7.5, nan])
+    np.testing.assert_array_equal(
+        surface.properties["vec"], [[0, 0, 1], [0, nan, 1], [nan] * 3, [1, 2, 3], [0, nan, 1]]
+    )
+    np.testing.assert_array_equal(surface.properties["c"], [-99999, 8, nan, 9, 8])
+    assert surface.units == {" my prop": "g / cm3", "c": "m"}
+    assert surface.notes == (
+        "property 'c' has 1 values of -99999 and declares no no-data value; they were kept.",
+    )
+
+
+def test_values_that_a_line_lacks_are_missing_and_noted(tmp_path):
+    text = tsurf(*(line.replace("VRTX", "PVRTX") + " 1" for line in SQUARE), "TRGL 1 2 3", head=TABLE)
+    surface = read_one(tmp_path, text)
+    assert surface.properties[" my prop"].tolist() == [1, 1, 1]
+    assert np.isnan(surface.properties["c"]).all()
+    assert surface.notes == ("3 vertices have fewer values than the 5 of PROPERTIES, the last are missing.",)
+
+
+def test_two_properties_of_one_name_are_both_kept(tmp_path):
+    text = tsurf(
+        "PVRTX 1 0 0 0 5 6", "PVRTX 2 1 0 0 5 6", "PVRTX 3 0 1 0 5 6", "TRGL 1 2 3", head="PROPERTIES a a"
+    )
+    assert [float(v[0]) for v in read_one(tmp_path, text).properties.values()] == [5, 6]
+
+
+def test_triangle_properties_are_noted(tmp_path):
+    surface = read_one(tmp_path, tsurf(*SQUARE, "TRGL 1 2 3  4", head="TRGL_PROPERTIES ZoneId"))
+    assert surface.notes == ("properties of the triangles were not read: ZoneId.",)
+
+
+CRS = """GOCAD_ORIGINAL_COORDINATE_SYSTEM
+NAME " gocad Local"
+AXIS_NAME X Y Z
+AXIS_UNIT {units}
+ZPOSITIVE {sense}
+END_ORIGINAL_COORDINATE_SYSTEM"""
+
+
+def normal(surface: Surface) -> np.ndarray:
+    a, b, c = corners(surface)[0]
+    return np.cross(b - a, c - a)
+
+
+def test_depth_is_negated_once_and_the_surface_keeps_its_upper_side(tmp_path):
+    up = read_one(tmp_path, tsurf(*SQUARE, "TRGL 1 2 3", head=CRS.format(units="m m m", sense="Elevation")))
+    deep = [line.rsplit(" ", 1) for line in SQUARE]
+    lines = [f"{start} {-int(z)}" for start, z in deep]
+    down = read_one(tmp_path, tsurf(*lines, "TRGL 1 3 2", head=CRS.format(units="m m m", sense="Depth")))
+    assert up.crs_name == down.crs_name == "gocad Local"
+    assert (up.z_positive, down.z_positive) == ("Elevation", "Depth")
+    assert np.array_equal(up.vertices, down.vertices)
+    assert np.array_equal(normal(up), normal(down))
+    assert down.notes == ("z is depth in the file and was negated to elevation.",)
+
+
+@pytest.mark.parametrize(
+    ("units", "factors", "said"),
+    [
+        ("ft ft ft", (0.3048, 0.3048, 0.3048), "axis x is in 'ft' and was converted to metres (0.3048)."),
+        (
+            '"U.S. ft" ftUS m',
+            (1200 / 3937, 1200 / 3937, 1),
+            "axis y is in 'ftUS' and was converted to metres",
+        ),
+        ("km km m", (1000, 1000, 1), "axis x is in 'km' and was converted to metres (1000)."),
+        ("m m ms", (1, 1, 1), "the unit 'ms' of axis z is not known and was taken as metres."),
+    ],
+)
+def test_lengths_become_metres_and_the_notes_say_so(tmp_path, units, factors, said):
+    text = tsurf(*SQUARE, "TRGL 1 2 3", head=CRS.format(units=units, sense="Elevation"))
+    surface = read_one(tmp_path, text)
+    assert surface.vertices[2] == pytest.approx(np.array([0, 200, 30]) * factors, rel=1e-12)
+    assert any(note.startswith(said) for note in surface.notes)
+
+
+def test_polylines_take_their_segments_or_join_their_vertices(tmp_path):
+    text = (
+        "GOCAD Pline 1\nHEADER {\nname:l\n}\nILINE\nVRTX 1 60e3 0 0\nVRTX 2 1 0 0\nVRTX 3 2 1 5\n"
+        "SEG 1 2\nSEG 2 3\nSEG 3 1\nILINE\nVRTX 4 0 9 0\nVRTX 5 0 8 0\nATOM 6 3\nEND\n"
+    )
+    (lines,) = gocad.read_objects(write(tmp_path, text))
+    assert isinstance(lines, Lines)
+    assert lines.segments.tolist() == [[0, 1], [1, 2], [2, 0], [3, 4], [4, 5]]
+    assert lines.part.tolist() == [0, 0, 0, 1, 1]
+    assert lines.vertices[5].tolist() == [2, 1, 5]
+
+
+def test_segments_to_nowhere_are_an_error_or_left_out(tmp_path):
+    path = write(tmp_path, "GOCAD PLine 1\nILINE\nVRTX 1 0 0 0\nVRTX 2 1 0 0\nSEG 1 2\nSEG 2 9\nEND\n")
+    with pytest.raises(FormatError, match="line 6: SEG refers to the vertex 9, which does not exist"):
+        gocad.read_objects(path)
+    (lines,) = gocad.read_objects(path, errors="skip")
+    assert lines.segments.tolist() == [[0, 1]]
+    assert lines.notes == ("1 segments with unknown vertices were left out.",)
+
+
+def test_points_are_read_with_and_without_subvset(tmp_path):
+    text = "GOCAD VSet 1\nPROPERTIES au\nSUBVSET\nPVRTX 5 1 2 3 0.5\nPVRTX 9 4 5 6 0.7\nEND\n"
+    for form in (text, text.replace("SUBVSET\n", "")):
+        (points,) = gocad.read_objects(write(tmp_path, form, "gold.vs"))
+        assert isinstance(points, Points)
+        assert points.name == "gold"
+        assert points.vertices.tolist() == [[1, 2, 3], [4, 5, 6]]
+        assert points.properties["au"].tolist() == [0.5, 0.7]
+
+
+def test_groups_give_their_members_which_inherit_the_coordinate_block(tmp_path):
+    crs = CRS.format(units="m m m", sense="Depth")
+    own = TWO_TRIANGLES.replace("TFACE", CRS.format(units="m m m", sense="Elevation") + "\nTFACE")
+    text = (
+        f"GOCAD HeterogeneousGroup 1\nHEADER {{\nname:outer\n}}\n{crs}\nBEGIN_MEMBERS\n"
+        f"GOCAD HomogeneousGroup 1\nHEADER {{\nname:inner\n}}\nTYPE TSurf\nBEGIN_MEMBERS\n"
+        f"{TWO_TRIANGLES}END_MEMBERS\nEND\n{own}END_MEMBERS\nEND\n{TWO_TRIANGLES}"
+    )
+    inherited, own_block, outside = gocad.read_objects(write(tmp_path, text))
+    assert inherited.name == "sheet"
+    assert inherited.vertices[0, 2] == -10
+    assert own_block.vertices[0, 2] == 10
+    assert outside.vertices[0, 2] == 10
+
+
+def test_an_empty_group_gives_nothing(tmp_path):
+    text = "GOCAD HomogeneousGroup 1\nBEGIN_MEMBERS\nEND_MEMBERS\nEND\n"
+    assert gocad.read_objects(write(tmp_path, text)) == []
+
+
+def test_quotes_hold_words_together():
+    assert split_words("""NAME "U.S. ft" it's "" 'a" "open""") == [
+        "NAME",
+        "U.S. ft",
+        "it's",
+        "",
+        "'a\"",
+        '"open',
+    ]
+
+
+def test_a_triangle_without_its_vertex_is_an_error_or_left_out(tmp_path):
+    text = tsurf(*SQUARE, "TRGL 1 2 3", "TRGL 1 2 17")
+    with pytest.raises(
+        FormatError, match=r"file.ts, line 9: TRGL refers to the vertex 17, which does not exist"
+    ):
+        read_one(tmp_path, text)
+    surface = read_one(tmp_path, text, errors="skip")
+    assert surface.triangles.tolist() == [[0, 1, 2]]
+    assert surface.notes == ("1 triangles with unknown vertices were left out.",)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("VRTX 9 1 2", r"line 8: VRTX has 3 values \('VRTX 9 1 2'\), it needs 4. The file may be truncated"),
+        ("VRTX 9 1 2 1,5", "line 8: 'VRTX 9 1 2 1,5' has a value that is not a number, 4 are expected"),
+        ("VRTX 9 1 2 1_5", "a value that is not a number"),
+        ("VRTX 9.5 1 2 3", r"line 8: the vertex id 9.5 is not a whole number"),
+        ("VRTX nan 1 2 3", "the vertex id nan is not a whole number"),
+        ("VRTX 1e300 1 2 3", r"the vertex id 1e\+300 is not a whole number"),
+        ("VRTX 3 1 2 3", "line 8: the vertex id 3 appears twice in one object"),
+        ("VRTX 9 1 nan 3", r"line 8: vertex 9 is at \[1.0, nan, 3.0\], coordinates must be finite numbers"),
+        ("VRTX 9 1 2 -1e999", "coordinates must be finite numbers"),
+        ("TRGL 1 2", "TRGL has 2 values"),
+    ],
+)
+def test_damaged_lines_are_named(tmp_path, bad, message):
+    with pytest.raises(FormatError, match=message):
+        read_one(tmp_path, tsurf(*SQUARE, bad, "TRGL 1 2 3"))
+
+
+def test_a_bad_number_in_a_long_run_has_its_line(tmp_path):
+    lines = [f"VRTX {i} {i} 0 0" for i in range(1, 100)]
+    lines[49] = "VRTX 50 5O 0 0"
+    with pytest.raises(FormatError, match=r"line 54: 'VRTX 50 5O 0 0' has a value that is not a number"):
+        read_one(tmp_path, tsurf(*lines, "TRGL 1 2 3"))
+
+
+def test_vertices_without_finite_coordinates_can_be_left_out(tmp_path):
+    surface = read_one(tmp_path, tsurf(*SQUARE, "VRTX 4 0 0 inf", "TRGL 1 2 3", "TRGL 1 2 4"), errors="skip")
+    assert len(surface.vertices) == 3
+    assert surface.triangles.tolist() == [[0, 1, 2]]
+    assert surface.notes[0] == "1 vertices without finite coordinates were left out."
+
+
+@pytest.mark.parametrize("sizes", ["1 0", "1 x", "1 -3", "1 " + "9" * 5000])
+def test_impossible_property_sizes_are_refused(tmp_path, sizes):
+    with pytest.raises(FormatError, match="are not possible, a property has 1, 2 or 3 values"):
+        read_one(tmp_path, tsurf(*SQUARE, "TRGL 1 2 3", head=f"PROPERTIES a b\nESIZES {sizes}"))
+
+
+def test_other_types_are_refused_or_left_out_with_a_log_line(tmp_path, caplog):
+    path = write(tmp_path, "GOCAD Well 1\nHEADER {\nname:W-1\n}\nWREF 0 0 0\nEND\n" + TWO_TRIANGLES)
+    with pytest.raises(
+        FormatError, match="line 1: the object 'W-1' is of the type 'Well', which is not read yet"
+    ):
+        gocad.read_objects(path)
+    with caplog.at_level(logging.WARNING):
+        (surface,) = gocad.read_objects(path, errors="skip")
+    assert surface.name == "sheet"
+    assert "'Well', which is not read yet" in caplog.text
+
+
+def test_a_surface_without_triangles_says_so(tmp_path):
+    assert read_one(tmp_path, tsurf(*SQUARE)).notes == ("the surface has no triangles.",)
+    assert read_one(tmp_path, tsurf()).bounds[0] != read_one(tmp_path, tsurf()).bounds[0]  # NaN
+
+
+def test_a_file_that_is_not_gocad_is_refused(tmp_path):
+    path = write(tmp_path, "x,y,z\n1,2,3\n", "points.csv")
+    with pytest.raises(
+        FormatError, match="no line 'GOCAD <type> <version>' was found, so this is not a GoCAD file"
+    ):
+        io.read(path)
+    with pytest.raises(FormatError, match="no object begins in this file"):
+        gocad.read_objects(path)
+    with pytest.raises(FormatError, match="no line 'GOCAD"):
+        io.read(write(tmp_path, b"\x89PNG\r\n\0\0", "picture.png"))
+
+
+def test_unknown_options_are_refused(tmp_path):
+    path = write(tmp_path, TWO_TRIANGLES)
+    with pytest.raises(ValueError, match="errors='ignore' is not known, use 'strict' or 'skip'"):
+        gocad.read_objects(path, errors="ignore")
+    with pytest.raises(ValueError, match="byte_order='native' is not known"):
+        gocad.read_objects(path, byte_order="native")
+
+
+def sheet(z: list[float]) -> Surface:
+    vertices = np.column_stack([np.arange(len(z)), np.arange(len(z)) % 2, z]).astype(float)
+    rows = np.arange(len(z) - 2)
+    return Surface("sheet", vertices, np.column_stack([rows, rows + 1, rows + 2]))
+
+
+@pytest.mark.parametrize("sentinel", [-99999.0, 99999.0, -999999.0, -3280139.75, -99999 * 0.3048, 1e30])
+def test_sentinel_elevations_are_dropped_with_a_note(sentinel):
+    z = [400.0, 410, 420, 430, 440, 450, 460, sentinel]
+    clean = gocad.drop_sentinels(sheet(z))
+    assert clean.vertices[:, 2].tolist() == z[:-1]
+    assert len(clean.triangles) == 5
+    assert clean.notes[0].startswith("1 of 8 vertices at elevations of")
+
+
+def test_deep_but_possible_elevations_stay():
+    moho = sheet(list(np.linspace(-39945, -7716, 50)))
+    assert gocad.drop_sentinels(moho) is moho
+    flat = sheet([0.0] * 20 + [-9000.0])
+    assert gocad.drop_sentinels(flat) is flat
+
+
+def test_a_floor_drops_what_lies_below_it():
+    clean = gocad.drop_sentinels(sheet([0.0, 1, 2, 3, -500]), floor=-100)
+    assert clean.vertices[:, 2].min() == 0
+
+
+def test_a_surface_of_sentinels_alone_ends_empty():
+    assert len(gocad.drop_sentinels(sheet([-99999.0] * 4)).vertices) == 0
+
+
+def test_written_surfaces_come_back_bit_for_bit(tmp_path):
+    vertices = np.array([[1 / 3, 7e6 + 0.1, -5e-9], [2, 0, 0], [0, 3, 0.2], [9, 9, 9], [8, 9, 9], [9, 8, 7]])
+    surface = Surface(
+        "Fault 'A' (main)", vertices, np.array([[0, 1, 2], [3, 4, 5]]), np.array([0, 1]),
+        {"a b": np.array([1.5, np.nan, -99999, 4, 5, 6]), "v": np.arange(18.0).reshape(6, 3)},
+        {"a b": "g / cm3"}, "UTM 51N",
+    )  # fmt: skip
+    gocad.write_surfaces(tmp_path / "out.ts", [surface, surface])
+    again, twin = io.read(tmp_path / "out.ts")
+    assert again.name == twin.name == surface.name
+    assert np.array_equal(again.vertices, vertices)
+    assert np.array_equal(again.triangles, surface.triangles)
+    assert again.part.tolist() == [0, 1]
+    np.testing.assert_array_equal(again.properties["a b"], surface.properties["a b"])
+    np.testing.assert_array_equal(again.properties["v"], surface.properties["v"])
+    assert again.units == surface.units
+    assert again.crs_name == "UTM 51N"
+    assert again.notes == ()
+    assert (tmp_path / "out.ts").read_text().count("TFACE") == 4
+
+
+def test_depth_surfaces_are_written_as_depth_and_come_back_as_elevation(tmp_path):
+    surface = Surface(
+        "d", np.array([[0.0, 0, -10], [1, 0, 0], [0, 1, -30]]), np.array([[0, 1, 2]]), z_positive="Depth"
+    )
+    gocad.write_surfaces(tmp_path / "d.ts", [surface])
+    text = (tmp_path / "d.ts").read_text()
+    assert "ZPOSITIVE Depth" in text
+    assert "VRTX 1 0.0 0.0 10.0" in text
+    (again,) = io.read(tmp_path / "d.ts")
+    assert np.array_equal(again.vertices, surface.vertices)
+    assert np.array_equal(again.triangles, surface.triangles)
+
+
+def test_connected_triangles_make_a_part_each_and_shared_vertices_become_atoms(tmp_path):
+    vertices = np.arange(21.0).reshape(7, 3) ** 2
+    apart = Surface("apart", vertices, np.array([[4, 5, 6], [0, 1, 2], [6, 5, 3]]))
+    gocad.write_surfaces(tmp_path / "apart.ts", [apart])
+    (again,) = io.read(tmp_path / "apart.ts")
+    assert again.part.tolist() == [0, 0, 1]
+    assert np.array_equal(corners(again), corners(apart)[[0, 2, 1]])
+    shared = Surface("shared", vertices, np.array([[0, 1, 2], [2, 1, 3]]), np.array([5, 3]))
+    gocad.write_surfaces(tmp_path / "shared.ts", [shared])
+    assert "ATOM 8 2\nATOM 9 3\nTRGL 1 8 9" in (tmp_path / "shared.ts").read_text()
+    (again,) = io.read(tmp_path / "shared.ts")
+    assert again.part.tolist() == [0, 1]
+    assert np.array_equal(corners(again), corners(shared)[[1, 0]])
+
+
+def test_written_lines_and_points_come_back(tmp_path):
+    vertices = np.array([[1.0, 2, 3], [4, 5, 6.5], [7, 8, 9], [0, 1, 0], [2, 2, 2]])
+    lines = Lines("l", vertices, np.array([[0, 1], [1, 2], [3, 4]]), properties={"p": np.arange(5.0)})
+    points = Points("p", vertices, {"au": np.array([1, np.nan, 3, 4, 5])})
+    gocad.write_lines(tmp_path / "l.pl.gz", [lines])
+    gocad.write_points(tmp_path / "p.vs", [points])
+    (line,) = io.read(tmp_path / "l.pl.gz")
+    (point,) = io.read(tmp_path / "p.vs")
+    assert np.array_equal(line.vertices, vertices)
+    assert np.array_equal(line.segments, lines.segments)
+    assert line.part.tolist() == [0, 0, 1]
+    assert np.array_equal(line.properties["p"], np.arange(5.0))
+    assert np.array_equal(point.vertices, vertices)
+    np.testing.assert_array_equal(point.properties["au"], points.properties["au"])
+
+
+def test_nothing_is_written_when_writing_fails(tmp_path):
+    bad = Surface("bad", np.array([[0, 0, np.nan]]), np.zeros((0, 3), int))
+    with pytest.raises(
+        ValueError, match=r"vertex 0 of 'bad' is at \[0.0, 0.0, nan\], a file needs finite coord"
+    ):
+        gocad.write_surfaces(tmp_path / "bad.ts", [bad])
+    lost = Surface("lost", np.zeros((2, 3)), np.array([[0, 1, 2]]), np.array([0]))
+    with pytest.raises(ValueError, match="'lost' refers to the vertex 2, it has 2, counted from 0"):
+        gocad.write_surfaces(tmp_path / "lost.ts", [lost])
+    assert list(tmp_path.iterdir()) == []
+
+
+NUMBER = st.floats(-1e7, 1e7, allow_nan=False).map(lambda v: v + 0.0)
+WORD = st.text(
+    st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters='"'), min_size=1
+)
+NAME = st.lists(WORD, min_size=1, max_size=3).map(" ".join)
+
+
+@st.composite
+def surfaces(draw):
+    n = draw(st.integers(3, 12))
+    vertices = np.array(draw(st.lists(st.tuples(NUMBER, NUMBER, NUMBER), min_size=n, max_size=n)))
+    index = st.integers(0, n - 1)
+    triangles = np.array(
+        draw(st.lists(st.tuples(index, index, index), min_size=1, max_size=8)), dtype=np.int64
+    )
+    value = st.one_of(st.just(np.nan), st.floats(-1e30, 1e30).filter(lambda v: v == 0 or abs(v) > 1e-6))
+    values = np.array(draw(st.lists(value, min_size=n, max_size=n)))
+    sense = draw(st.sampled_from(["Elevation", "Depth"]))
+    # one part, so that the order of vertices and triangles is that of the file
+    part = np.zeros(len(triangles), dtype=np.int64)
+    name, prop = draw(NAME), draw(NAME)
+    return Surface(name, vertices, triangles, part, {prop: values}, {prop: "m"}, draw(NAME), sense)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(surfaces(), min_size=1, max_size=3))
+def test_write_then_read_is_identity(tmp_path, originals):
+    gocad.write_surfaces(tmp_path / "any.ts", originals)
+    found = gocad.read_objects(tmp_path / "any.ts")
+    assert len(found) == len(originals)
+    for original, again in zip(originals, found, strict=True):
+        assert again.name == original.name
+        assert np.array_equal(again.vertices, original.vertices)
+        assert np.array_equal(again.triangles, original.triangles)
+        assert np.array_equal(again.part, original.part)
+        assert list(again.properties) == list(original.properties)
+        for name, values in original.properties.items():
+            np.testing.assert_array_equal(again.properties[name], values)
+        assert again.units == original.units
+        assert again.crs_name == original.crs_name
+        assert again.z_positive == original.z_positive
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(surfaces(), st.data())
+def test_any_parts_keep_the_geometry_of_every_triangle(tmp_path, surface, data):
+    part = np.array([data.draw(st.integers(-2, 2)) for _ in surface.triangles])
+    surface = Surface(surface.name, surface.vertices, surface.triangles, part)
+    gocad.write_surfaces(tmp_path / "any.ts", [surface])
+    (again,) = gocad.read_objects(tmp_path / "any.ts")
+    assert np.array_equal(corners(again), corners(surface)[np.argsort(part, kind="stable")])
+
+
+EVERYTHING = (
+    TWO_TRIANGLES
+    + tsurf(
+        *("PVRTX 1 0 0 10 1.5 0 0 1 -99999", "PATOM 4 1 7.5 1 2 3 9", "ATOM 5 1", "TRGL 1 4 5"), head=TABLE
+    )
+    + "GOCAD HomogeneousGroup 1\nBEGIN_MEMBERS\nGOCAD PLine 1\n"
+    + CRS.format(units="ft ft m", sense="Depth")
+    + "\nILINE\nVRTX 1 0 0 0\nVRTX 2 1 0 0\nSEG 1 2\nEND\nEND_MEMBERS\nEND\n"
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damage_is_a_format_error_and_nothing_else(tmp_path, data):
+    content = bytearray(EVERYTHING.encode())
+    if data.draw(st.booleans()):
+        del content[data.draw(st.integers(0, len(content))) :]
+    tokens = st.sampled_from(
+        [b" ", b"\n", b"END\n", b"{", b'"', b"1e999", b"-", b"nan", b"9" * 30, b"\xff", b"D"]
+    )
+    for _ in range(data.draw(st.integers(0, 4))):
+        place = data.draw(st.integers(0, len(content)))
+        content[place : place + data.draw(st.integers(0, 6))] = data.draw(
+            st.one_of(tokens, st.binary(max_size=3))
+        )
+    path = write(tmp_path, bytes(content))
+    for errors in ("strict", "skip"):
+        try:
+            found = gocad.read_objects(path, errors=errors)
+        except FormatError:
+            continue
+        for body in found:
+            assert isinstance(body, Surface | Lines | Points | Voxet)
+            assert np.isfinite(body.vertices).all()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200))
+def test_garbage_is_a_format_error(tmp_path, content):
+    path = write(tmp_path, content)
+    if b"GOCAD" not in content.upper():
+        with pytest.raises(FormatError):
+            io.read(path)
+
+
+def corpus_object(corpus_dir: Path, place: str):
+    path = next(p for p in sorted((corpus_dir / place).iterdir()) if p.suffix != ".json")
+    return gocad.read_objects(path)
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("place", "vertices", "triangles", "parts"),
+    [
+        # counted with grep in the files
+        ("atom_before_trgl", 4803, 8968, 1),
+        ("crs_name_from_XYZ", 266, 343, 1),
+        ("crs_name_local_pvrtx", 53, 51, 1),
+        ("cvmh_moho64", 8100, 15840, 1),
+        ("extra_spaces_negative_x", 102, 126, 1),
+        ("header_unclosed_malformed", 12, 9, 2),
+        ("ids_from_7_no_tface", 12, 12, 1),
+        ("kimberlite_PK2", 205, 406, 1),
+        ("kimberlite_PK3", 362, 720, 1),
+        ("lonlat_comment", 3, 1, 1),
+        ("minimal_two_triangles", 4, 2, 1),
+        ("multi_tface_atom", 372, 596, 2),
+        ("multi_tface_pvrtx", 16, 11, 3),
+        ("multi_tface_small", 12, 8, 2),
+        ("no_crs", 189, 324, 1),
+        ("property_cn_60", 229, 423, 1),
+        ("property_cn_cnp", 145, 251, 1),
+        ("pvrtx_one_prop_bstone", 6, 4, 1),
+        ("quoted_props_cnxyz_crlf_depth", 4, 2, 1),
+        ("regions_ari", 33, 31, 1),
+        ("three_tface", 46, 46, 3),
+        ("trgl_properties", 6, 3, 1),
+    ],
+)
+def test_corpus_surfaces_have_the_vertices_and_triangles_of_their_files(
+    corpus_dir, place, vertices, triangles, parts
+):
+    (surface,) = corpus_object(corpus_dir, f"tsurf/{place}")
+    assert (len(surface.vertices), len(surface.triangles)) == (vertices, triangles)
+    assert np.unique(surface.part).tolist() == list(range(parts))
+    assert surface.triangles.min() >= 0
+    path = next((corpus_dir / "tsurf" / place).iterdir())
+    lines = [line.split() for line in path.read_bytes().decode("latin-1").splitlines()]
+    stored = [[float(v) for v in line[2:5]] for line in lines if line[:1] in (["VRTX"], ["PVRTX"])]
+    if surface.z_positive == "Elevation":
+        assert surface.bounds == (*np.min(stored, axis=0), *np.max(stored, axis=0))
+
+
+@pytest.mark.corpus
+def test_corpus_atoms_sit_where_the_first_part_has_them(corpus_dir):
+    (surface,) = corpus_object(corpus_dir, "tsurf/multi_tface_atom")
+    assert np.array_equal(surface.vertices[[357, 370]], surface.vertices[[334, 294]])
+    assert surface.part[-1] == 1
+
+
+@pytest.mark.corpus
+def test_corpus_two_objects_restart_their_ids(corpus_dir):
+    first, second = corpus_object(corpus_dir, "tsurf/two_objects_3tface")
+    assert len(first.vertices) == len(second.vertices) == 46
+    assert first.part.max() == second.part.max() == 2
+
+
+@pytest.mark.corpus
+def test_corpus_no_data_written_through_float32_is_missing(corpus_dir):
+    (surface,) = corpus_object(corpus_dir, "tsurf/trgl_properties")
+    assert np.isnan(surface.properties["K1"]).sum() == 0  # 1e38 is declared nowhere in this file
+    (surface,) = corpus_object(corpus_dir, "tsurf/property_cn_cnp")
+    assert surface.properties["M"][0] == 1.8999999761581421
+    assert surface.properties["ZERR"][:4].tolist() == [200, 800, 1100, 200]
+    values = np.concatenate(list(surface.properties.values()))
+    assert not np.any(values == 1.0000000031710769e-30)
+    (surface,) = corpus_object(corpus_dir, "tsurf/header_unclosed_malformed")
+    assert surface.name == "test_ts_format"
+    assert surface.properties["FaultStrike"][0] == 337.116
+
+
+@pytest.mark.corpus
+def test_corpus_depth_surface_is_elevation(corpus_dir):
+    (surface,) = corpus_object(corpus_dir, "tsurf/quoted_props_cnxyz_crlf_depth")
+    assert surface.vertices[0].tolist() == [-745925.546875, -2618524.8125, 44070.2578125]
+    assert surface.triangles.tolist() == [[2, 0, 1], [3, 2, 1]]  # TRGL 3 2 1 and 4 2 3, turned over
+    assert list(surface.properties) == [" default property", "def-prop"]
+    assert np.isnan(surface.properties["def-prop"]).all()
+
+
+@pytest.mark.corpus
+def test_corpus_synthetic_surface_with_every_quirk(corpus_dir):
+    first, second = corpus_object(corpus_dir, "synthetic/tsurf_everything")
+    assert first.name == "Faille n° 3"
+    assert first.vertices.tolist() == [
+        [0, 0, -10], [1000, 0, -20], [0, 1000, -30], [1000, 0, -20], [0, 1000, -30], [1000, 1000, -40],
+    ]  # fmt: skip
+    np.testing.assert_array_equal(first.properties["my prop"], [1.5, np.nan, 2.5, np.nan, 7.5, np.nan])
+    assert first.properties["vec"][[0, 4]].tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert first.triangles.tolist() == [[0, 2, 1], [3, 4, 5]]
+    assert first.part.tolist() == [0, 1]
+    assert second.triangles.tolist() == [[0, 1, 2]]
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(
+    ("place", "sizes"),
+    [
+        ("gocad_local_crs", [(27, 26, 1)]),
+        ("group_with_7_props", [(2, 1, 1)]),
+        ("skua_lines", [(11391, 11374, 17)]),
+        ("two_objects_lowercase", [(4, 4, 1), (4, 4, 1)]),
+    ],
+)
+def test_corpus_polylines_have_the_segments_of_their_files(corpus_dir, place, sizes):
+    found = corpus_object(corpus_dir, f"pline/{place}")
+    assert [(len(b.vertices), len(b.segments), len(np.unique(b.part))) for b in found] == sizes
+
+
+@pytest.mark.corpus
+def test_corpus_points_and_groups(corpus_dir):
+    (deep,) = corpus_object(corpus_dir, "vset/depth_no_subvset")
+    assert deep.vertices[0].tolist() == [674415.25, 6928762.75, -2040.474853515625]
+    assert len(deep.vertices) == 20
+    (vector,) = corpus_object(corpus_dir, "vset/vector_property")
+    assert vector.properties["normal"].shape == (6, 3)
+    lines = gocad.read_objects(corpus_dir / "group/layers/2layer.gp")
+    assert [body.name for body in lines] == ["test_line1", "test_line2", "test_line3"]
+    (surface,) = gocad.read_objects(corpus_dir / "group/layers/gpColour.gp")
+    assert surface.vertices.tolist() == [
+        [377911, 5348000, -9900],
+        [377950, 5347897, -8560],
+        [378029, 5347696, -8630],
+    ]
+
+
+@pytest.mark.corpus
+def test_corpus_files_of_types_that_are_not_read_are_refused(corpus_dir):
+    for place in (
+        "well/depth_path/test.wl",
+        "tsolid/lighttsolid_lso/vri.lso",
+        "sgrid/binary_cells/test_sgrid_binary.sg",
+    ):
+        with pytest.raises(FormatError, match="which is not read yet"):
+            io.read(corpus_dir / place)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("name", "low"), [("CDED_Lake_Coarse", 409.82009887695312), ("Till", 333.54196166992187)]
+)
+def test_the_sentinels_of_the_tkc_topographies_are_dropped(data_dir, name, low):
+    (surface,) = io.read(data_dir / "tkc/surfaces" / f"{name}.ts.gz")
+    assert len(surface.vertices) == 34665
+    clean = gocad.drop_sentinels(surface)
+    assert len(clean.vertices) == 34665 - 15
+    assert clean.bounds[2] == low  # the lowest elevation of the file above the sentinels
+    assert clean.notes[-1].startswith("15 of 34665 vertices at elevations of -")
+
+
+@pytest.mark.data
+def test_the_tkc_bodies_are_closed_and_have_no_sentinels(data_dir):
+    for name in ("PK1", "PK2", "PK3", "VK", "HK1"):
+        (surface,) = io.read(data_dir / "tkc/surfaces" / f"{name}.ts")
+        assert surface.is_closed
+        assert gocad.drop_sentinels(surface) is surface

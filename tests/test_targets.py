@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import csv
+
+import igl
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from mpm3d import cube
+from mpm3d.grid import Grid
+from mpm3d.targets import COLUMNS, delineate, surfaces, write_table
+
+GRID = Grid((9, 11, 13), (50.0, 25.0, 20.0), (-450.0, 4_000_000.0, 500_000.0), "EPSG:32651")
+
+
+def dataset(score, grid=GRID, **more):
+    """A Dataset as the block engine makes it, in memory."""
+    variables = {"score": (("z", "y", "x"), score.astype(np.float32))}
+    variables |= {name: (("z", "y", "x"), values.astype(np.float32)) for name, values in more.items()}
+    coords = {name: (name, grid.centres(axis)) for axis, name in enumerate("zyx")}
+    attrs = {
+        "grid_shape": list(grid.shape),
+        "grid_spacing": list(grid.spacing),
+        "grid_corner": list(grid.corner),
+        "grid_crs": grid.crs,
+    }
+    ds = xr.Dataset(variables, coords, attrs)
+    ds["score"].encoding["chunks"] = (4, 5, 6)
+    return ds
+
+
+def low(rng, shape=GRID.shape):
+    return rng.random(shape) * 0.1
+
+
+def share_of(n, total=GRID.n_cells):
+    """A share of the volume that is ``n`` cells."""
+    return (n + 0.2) / total
+
+
+def volume_of(surface):
+    """Divergence theorem: a sixth of the sum of triple products, positive when triangles face out."""
+    a, b, c = (surface.vertices[surface.triangles[:, k]] - surface.vertices[0] for k in range(3))
+    return np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6
+
+
+def test_a_body_is_described_as_it_was_made(rng):
+    score = low(rng)
+    score[2:5, 3:6, 7:9] = 0.9
+    score[3, 4, 8] = 1.0
+    made = delineate(dataset(score, spread=np.full(GRID.shape, 0.25)), {}, share=share_of(18))
+    (target,) = made.targets
+    assert (target.id, target.rank, target.kind, target.n_cells) == ("T01", 1, "new", 18)
+    assert target.volume_m3 == 18 * 50 * 25 * 20
+    # centres of the middle cells: corner + (index + 0.5) * spacing
+    assert target.x == pytest.approx(500_000 + 8.0 * 20)
+    assert target.y == pytest.approx(4_000_000 + 4.5 * 25)
+    assert target.elevation == pytest.approx(-450 + 3.5 * 50)
+    assert (target.z_base, target.z_top) == (-350, -200)
+    assert (target.depth_top, target.depth_base) == (200, 350)
+    assert target.mean_score == pytest.approx((17 * 0.9 + 1) / 18)
+    assert target.peak_score == 1
+    assert target.spread == 0.25
+    assert (target.deposit, target.nearest_deposit) == ("", "")
+    assert np.isnan(target.distance_m)
+    assert (made.n_eligible, made.n_zone) == (GRID.n_cells, 18)
+    assert made.threshold == pytest.approx(0.9)
+    assert made.share == pytest.approx(18 / GRID.n_cells)
+    assert made.notes == ()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.001, 0.999), st.booleans())
+def test_the_threshold_is_the_score_of_the_last_eligible_cell_of_the_share(seed, share, ties):
+    rng = np.random.default_rng(seed)
+    score = np.round(rng.normal(size=GRID.shape) * 3) if ties else rng.normal(size=GRID.shape)
+    score = score.astype(np.float32)
+    score[rng.random(GRID.shape) < 0.3] = np.nan
+    known = {"A": np.argwhere(rng.random(GRID.shape) < 0.05)}
+    known_mask = np.zeros(GRID.shape, bool)
+    known_mask[tuple(known["A"].T)] = True
+    eligible = np.sort(score[~np.isnan(score) & ~known_mask])[::-1]
+    made = delineate(dataset(score), known, share=share)
+    assert made.n_eligible == len(eligible)
+    assert np.float32(made.threshold) == eligible[max(1, round(share * len(eligible))) - 1]
+    zone = score >= np.float32(made.threshold)
+    assert made.n_zone == zone.sum()
+    assert made.share == pytest.approx((zone & ~known_mask).sum() / len(eligible))
+
+
+def test_bodies_are_the_parts_that_touch_by_face_edge_or_corner(rng):
+    score = rng.random(GRID.shape)
+    score[rng.random(GRID.shape) < 0.1] = np.nan
+    made = delineate(dataset(score), {}, share=0.08)
+    labels, number = ndimage.label(score.astype(np.float32) >= made.threshold, np.ones((3, 3, 3)))
+    assert len(made.targets) == number
+    expected = {frozenset(map(tuple, np.argwhere(labels == k + 1))) for k in range(number)}
+    assert {frozenset(map(tuple, target.cells)) for target in made.targets} == expected
+
+
+def test_new_bodies_come_first_then_extensions_then_known_deposits_by_mean_score(rng):
+    score = low(rng)
+    score[0, 0:4, 0] = 0.9  # half of it known
+    score[4, 0:6, 0] = 0.95  # a third of it known
+    score[8, 0:2, 0] = 0.5
+    score[8, 5:7, 0] = 0.6
+    known = {"East": [[0, 0, 0], [0, 1, 0], [4, 0, 0]], "West": [[4, 1, 0]]}
+    made = delineate(dataset(score), known, share=share_of(10, GRID.n_cells - 4))
+    table = made.table
+    assert table["kind"].tolist() == ["new", "new", "extension", "known deposit"]
+    assert table["mean_score"].round(3).tolist() == [0.6, 0.5, 0.95, 0.9]
+    assert table["deposit"].tolist() == ["", "", "East; West", "East"]
+    assert table["rank"].tolist() == [1, 2, 3, 4]
+    assert table["id"].tolist() == ["T01", "T02", "T03", "T04"]
+    assert made.n_eligible == GRID.n_cells - 4
+
+
+def test_the_nearest_known_deposit_is_measured_between_cell_centres(rng):
+    score = low(rng)
+    score[2, 2, 2:4] = 0.9
+    known = {"near": [[2, 6, 2]], "far": [[8, 10, 12]]}
+    (target,) = delineate(dataset(score), known, share=share_of(2)).targets
+    assert (target.nearest_deposit, target.distance_m) == ("near", pytest.approx(4 * 25))
+    known = {"far": [[8, 10, 12]], "in": [[2, 2, 3], [2, 2, 2]]}
+    (target,) = delineate(dataset(score), known, share=1e-9).targets[-1:]
+    assert (target.nearest_deposit, target.distance_m, target.kind) == ("in", 0, "known deposit")
+
+
+def test_cells_of_known_deposits_do_not_count_for_the_threshold_but_are_in_the_zone(rng):
+    score = low(rng)
+    score[0, 0, 0:5] = 0.99
+    score[8, 8, 8] = 0.5
+    made = delineate(dataset(score), {"A": [[0, 0, k] for k in range(5)]}, share=1e-9)
+    assert made.threshold == 0.5
+    assert made.n_zone == 6
+    assert [target.kind for target in made.targets] == ["new", "known deposit"]
+
+
+def test_ties_enter_together_and_many_of_them_are_said():
+    score = np.zeros(GRID.shape)
+    score[0, 0, :] = 1.0
+    made = delineate(dataset(score), {}, share=share_of(2))
+    assert made.n_zone == 13
+    assert made.notes[0].startswith(
+        "many cells tie at the threshold: 1.01% of the eligible volume is in, 0.17"
+    )
+
+
+def test_small_bodies_are_dropped_and_counted(rng):
+    score = low(rng)
+    score[0, 0, 0:3] = 0.9
+    score[5, 5, 5] = 0.9
+    made = delineate(dataset(score), {}, share=share_of(4), min_volume=3 * GRID.cell_volume)
+    assert [target.n_cells for target in made.targets] == [3]
+    assert made.notes == ("1 bodies of less than 75000 m3 were dropped.",)
+    none = delineate(dataset(score), {}, share=share_of(4), min_volume=3 * GRID.cell_volume + 1)
+    assert none.targets == ()
+    assert list(none.table.columns) == list(COLUMNS)
+
+
+def test_depth_is_counted_from_the_ground(rng):
+    score = low(rng)
+    score[3, 4, 5:7] = 0.9
+    ground = np.full(GRID.shape[1:], 100.0)
+    ground[4, 6] = 150.0
+    (target,) = delineate(dataset(score), {}, share=share_of(2), ground=ground).targets
+    # the faces of level 3 lie at -300 and -250 m
+    assert (target.depth_top, target.depth_base) == (350, 450)
+
+
+def test_progress_counts_three_readings(rng):
+    seen = []
+    delineate(dataset(low(rng)), {}, share=0.1, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 3 * 27) for n in range(1, 82)]
+
+
+def test_what_cannot_be_delineated_is_refused(rng):
+    ds = dataset(low(rng))
+    for share in (0, 1, -0.1, 2, float("nan")):
+        with pytest.raises(ValueError, match=r"of the volume must lie above 0 and below 1, as 0\.02"):
+            delineate(ds, {}, share=share)
+    with pytest.raises(ValueError, match="min_volume=-1 m3 is not possible, it must be 0 or more"):
+        delineate(ds, {}, share=0.1, min_volume=-1)
+    with pytest.raises(ValueError, match="no cell outside the known deposits has a score"):
+        delineate(dataset(np.full(GRID.shape, np.nan)), {}, share=0.1)
+    one = np.full(GRID.shape, np.nan)
+    one[1, 1, 1] = 1
+    with pytest.raises(ValueError, match="no cell outside the known deposits has a score"):
+        delineate(dataset(one), {"A": [[1, 1, 1]]}, share=0.1)
+    with pytest.raises(ValueError, match=r"deposit 'A' has cells outside the grid of \(9, 11, 13\) cells"):
+        delineate(ds, {"A": [[9, 0, 0]]}, share=0.1)
+    with pytest.raises(ValueError, match=r"the ground has \(3,\) heights, the grid \(11, 13\) columns"):
+        delineate(ds, {}, share=0.1, ground=[1, 2, 3])
+
+
+def test_a_stored_prospectivity_gives_what_the_one_in_memory_gives(tmp_path, rng):
+    ds = dataset(rng.random(GRID.shape))
+    expected = delineate(ds, {"A": [[1, 2, 3]]}, share=0.05).table
+    ds.to_zarr(tmp_path / "p.zarr", zarr_format=3, consolidated=False)
+    with cube.open(tmp_path / "p.zarr") as stored:
+        found = delineate(stored, {"A": [[1, 2, 3]]}, share=0.05).table
+    assert found.equals(expected)
+
+
+def test_skins_are_closed_face_out_and_hold_exactly_the_cells(rng):
+    made = delineate(dataset(rng.random(GRID.shape)), {}, share=0.2)
+    skins = surfaces(made.targets, GRID)
+    assert len(skins) == len(made.targets) > 3
+    points = GRID.points()
+    for target, skin in zip(made.targets, skins, strict=True):
+        assert skin.is_closed
+        assert len(np.unique(skin.vertices, axis=0)) == len(skin.vertices)
+        assert volume_of(skin) == pytest.approx(target.volume_m3, rel=1e-9)
+        origin = np.array(GRID.corner)[::-1]
+        winding = igl.fast_winding_number(
+            np.ascontiguousarray(skin.vertices - origin), skin.triangles, points - origin
+        )
+        inside = np.ravel_multi_index(tuple(target.cells.T), GRID.shape)
+        assert set(np.flatnonzero(winding > 0.5)) == set(inside)
+
+
+def test_a_skin_carries_name_rank_and_score(rng):
+    score = low(rng)
+    score[8, 10, 12] = 0.75
+    made = delineate(dataset(score), {}, share=1e-9)
+    (skin,) = surfaces(made.targets, GRID)
+    assert skin.name == "T01"
+    assert (len(skin.vertices), len(skin.triangles)) == (8, 12)
+    assert skin.bounds == (500_240, 4_000_250, -50, 500_260, 4_000_275, 0)
+    assert set(skin.properties["mean_score"]) == {0.75}
+    assert set(skin.properties["rank"]) == {1.0}
+    assert surfaces([], GRID) == []
+
+
+def test_the_table_is_written_whole_in_utf8_with_the_columns_agreed_on(tmp_path, rng):
+    score = low(rng)
+    score[1, 1, 1:3] = 0.9
+    made = delineate(dataset(score), {"Ängsgruvan": [[1, 1, 1]]}, share=1e-9)
+    path = write_table(tmp_path / "run" / "targets.csv", made.table)
+    text = path.read_bytes().decode("utf-8")
+    assert text.startswith("id,rank,x,y,elevation,volume_m3,kind,")
+    (row,) = csv.DictReader(text.splitlines())
+    assert row["deposit"] == "Ängsgruvan"
+    assert (row["x"], row["y"], row["elevation"]) == ("500040", "4000037.5", "-375")
+    assert row["note"] == "Conceptual, for planning exploration; not a resource estimate."
+    assert [p.name for p in path.parent.iterdir()] == ["targets.csv"]
