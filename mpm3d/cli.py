@@ -45,6 +45,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Do again what an e
 def _say(text: str) -> None:
     log.info(text)
     console.print(text, highlight=False, markup=False)
+    console.file.flush()  # a log that is followed shows each line when it is said
 
 
 @contextmanager

@@ -115,8 +115,9 @@ def fit_members(
     stopping : {"deposit", "block", "none"}
         ``"deposit"``: one known deposit is held out of training, another one for each member in turn,
         and training stops when the area under the ROC curve of its cells against as many background
-        cells no longer rises. With fewer than three deposits, the left-out ones counted, this becomes ``"block"``: the outer end
-        of the known cells along their longest axis is held out, and a patch-wide gap beside it.
+        cells no longer rises. With fewer than three deposits, the left-out ones counted, this becomes
+        ``"block"``: the outer end of the known cells along their longest axis is held out, and a
+        patch-wide gap beside it.
         ``"none"``: all epochs, the paper's setting with 200 of them.
     seed : int
         Start of all random choices. Member ``i`` is the same whatever the number of members.
@@ -177,7 +178,8 @@ def _check_names(samples: Samples, known: Sequence[str], left_out: Sequence[str]
 def _rule(estimator: Estimator, stopping: Stopping, n_known: int, n_left_out: int) -> str:
     if not estimator.stops_early:
         return "none"
-    few = n_known < 2 or n_known + n_left_out < FEWEST_DEPOSITS  # one to train on, one to stop on, one to test
+    # one to train on, one to stop on, and one more to test or to train on
+    few = n_known < 2 or n_known + n_left_out < FEWEST_DEPOSITS
     return "few" if stopping == "deposit" and few else stopping
 
 

@@ -18,13 +18,26 @@ import pandas as pd
 import xarray as xr
 
 import mpm3d
-from mpm3d import cube, evaluate, evidence, fit, io, labels, models, predict, samples, targets, validate, view
-from mpm3d.errors import FormatError, StudyError
-from mpm3d.geometry import Lines, Points, PropertyModel, Surface, Voxet
+from mpm3d import (
+    cube,
+    evaluate,
+    evidence,
+    fit,
+    inputs,
+    io,
+    labels,
+    models,
+    predict,
+    samples,
+    targets,
+    validate,
+    view,
+)
+from mpm3d.errors import StudyError
+from mpm3d.geometry import PropertyModel, Surface
 from mpm3d.grid import Grid
 from mpm3d.run import Progress, RunFolder, hash_of, versions, write_text
 from mpm3d.study import (
-    DepositTable,
     DistanceLayer,
     ForestTable,
     InsideLayer,
@@ -32,14 +45,10 @@ from mpm3d.study import (
     ModelTable,
     NetworkTable,
     Study,
-    UbcLayer,
-    VoxetLayer,
-    read_bodies,
     sha256,
 )
 
 log = logging.getLogger("mpm3d")
-Ground = Surface | xr.DataArray
 
 
 @contextmanager
@@ -82,15 +91,14 @@ class Run:
         return self.study.grid.grid()
 
     @cached_property
-    def ground(self) -> Ground | None:
+    def ground(self) -> inputs.Ground | None:
         """The topography, where the study has one."""
-        table = self.study.topography
-        return None if table is None else _ground(self, self.study.path(table.file))
+        return inputs.ground(self.study, self.grid, self.say)
 
     @cached_property
     def deposits(self) -> list[labels.Deposit]:
         """Cells of every deposit, blind ones too."""
-        found = [_deposit(self, table) for table in self.study.deposits]
+        found = [inputs.deposit(self.study, table, self.grid, self.say) for table in self.study.deposits]
         labels.check_deposits(found)
         for d in found:
             self.say(f"deposit {d.name}: {d.n_met} cells met, {d.n_filled} filled at least by half.")
@@ -132,88 +140,6 @@ class Run:
         return hash_of(cells, tables, files, self.study.samples.model_dump(), self.study.seed)
 
 
-def _bodies(run: Run, names: list[str]) -> list[Surface | Lines | Points]:
-    """Objects of some files, no-data vertices dropped, what the reader decided said."""
-    found: list[Surface | Lines | Points] = []
-    for name in names:
-        path = run.study.path(name)
-        for body in read_bodies(path):
-            clean = io.gocad.drop_sentinels(body) if isinstance(body, Surface) else body
-            for note in clean.notes:
-                run.say(f"{path.name}, {clean.name}: {note}")
-            found.append(clean)
-    return found
-
-
-def _surfaces(run: Run, names: list[str], owner: str) -> list[Surface]:
-    bodies = _bodies(run, names)
-    wrong = [body.name for body in bodies if not isinstance(body, Surface)]
-    found = [body for body in bodies if isinstance(body, Surface)]
-    if wrong or not found:
-        what = f"{', '.join(map(repr, wrong))} are lines or points" if wrong else "there is no surface in it"
-        raise StudyError(f"{owner}: triangulated surfaces are needed in {', '.join(names)}, {what}.")
-    return found
-
-
-def _ground(run: Run, path: Path) -> Ground:
-    """A surface from GoCAD, or heights from a raster in metres and the CRS of the grid."""
-    try:
-        return _surfaces(run, [str(path)], "topography")[0]
-    except FormatError as no_gocad:
-        try:
-            return io.raster.read_raster(path)
-        except FormatError as no_raster:
-            raise StudyError(f"topography: neither GoCAD ({no_gocad}) nor a raster ({no_raster}).") from None
-
-
-def _deposit(run: Run, table: DepositTable) -> labels.Deposit:
-    bodies = _bodies(run, [name for _, name in table.paths()])
-    sheets = [body for body in bodies if isinstance(body, Surface)]
-    if table.files and len(sheets) == len(bodies):
-        found = labels.cells_of_body(sheets, run.grid, thickness=table.thickness, min_share=table.min_share)
-        return labels.Deposit(table.name, found.cells, table.style, found.n_met, found.n_filled)
-    parts = [
-        labels.cells_of_points(body, run.grid)
-        if isinstance(body, Points)
-        else labels.cells_of_segments(body, run.grid)
-        for body in bodies
-        if isinstance(body, Points | Lines)
-    ]
-    cells = np.unique(np.concatenate(parts), axis=0) if parts else np.empty((0, 3), np.int64)
-    return labels.Deposit(table.name, cells, table.style, len(cells), 0)
-
-
-def _model(run: Run, layer: UbcLayer | VoxetLayer) -> PropertyModel:
-    """Values of one layer, on their own cells and in the units of the study."""
-    if isinstance(layer, UbcLayer):
-        model = io.ubc.read_model(
-            run.study.path(layer.mesh), {layer.name: run.study.path(layer.file)}, missing=tuple(layer.missing)
-        )
-    else:
-        path = run.study.path(layer.file)
-        voxets = [thing for thing in io.read(path) if isinstance(thing, Voxet)]
-        if not voxets:
-            raise StudyError(f"layer {layer.name!r}: {layer.file!r} holds no voxet.")
-        model = voxets[0].as_model(layer.registration)
-    name = (
-        layer.property if isinstance(layer, VoxetLayer) and layer.property else next(iter(model.values), "")
-    )
-    if name not in model.values:
-        there = ", ".join(map(repr, model.values))
-        raise StudyError(f"layer {layer.name!r}: property {name!r} is not in {layer.file!r}, it has {there}.")
-    for note in model.notes:
-        run.say(f"{layer.file}: {note}")
-    values = np.asarray(model.values[name], dtype=float)
-    if layer.log10:
-        low = values <= 0
-        if low.any():
-            run.say(
-                f"layer {layer.name}: {low.sum()} values at or below 0 have no logarithm and are missing."
-            )
-        values = np.log10(np.where(low, np.nan, values))
-    return replace(model, values={layer.name: values})
-
-
 def build(run: Run) -> xr.Dataset:
     """Build the evidence cube, or only the layers of it that are missing or whose inputs have changed."""
     started, place = time.monotonic(), run.path("cube.zarr")
@@ -221,7 +147,7 @@ def build(run: Run) -> xr.Dataset:
     frame = hash_of(
         asdict(run.grid), sha256(run.study.path(topography.file)) if topography else "", mpm3d.__version__
     )
-    recipes = {layer.name: _recipe(run, layer, frame) for layer in run.study.layers}
+    recipes = {layer.name: inputs.recipe(run.study, layer, frame) for layer in run.study.layers}
     key = hash_of(recipes)
     if run.folder.done("build", key, "cube.zarr"):
         run.say("cube: nothing has changed, used as it is.")
@@ -241,11 +167,6 @@ def build(run: Run) -> xr.Dataset:
         f"cube: {len(recipes)} layers on {run.grid.shape} cells (z, y, x), {n_cells:,} in the study volume."
     )
     return result
-
-
-def _recipe(run: Run, layer: Layer, frame: str) -> str:
-    """Hash of everything that a layer's values depend on."""
-    return hash_of(frame, layer.model_dump(), [sha256(run.study.path(name)) for _, name in layer.paths()])
 
 
 def _fits(place: Path, frame: str) -> bool:
@@ -268,7 +189,7 @@ def _new_cube(run: Run, place: Path, frame: str) -> None:
 
 
 def _add_layer(run: Run, layer: Layer, recipe: str) -> None:
-    fill, derivation = _filler(run, layer)
+    fill, derivation = inputs.filler(run.study, layer, run.say)
     paths = [run.study.path(name) for _, name in layer.paths()]
     attrs: dict[str, Any] = {
         "source": [path.name for path in paths],
@@ -284,31 +205,6 @@ def _add_layer(run: Run, layer: Layer, recipe: str) -> None:
             long_name=layer.long_name or layer.name.replace("_", " "),
             attrs=attrs, progress=progress, overwrite=True,
         )  # fmt: skip
-
-
-def _filler(run: Run, layer: Layer) -> tuple[Callable[[Grid], Any], str]:
-    """What computes a layer in a part of the grid, and a sentence that says how."""
-    if isinstance(layer, DistanceLayer):
-        surfaces, cutoff, solid = (
-            _surfaces(run, layer.files, f"layer {layer.name!r}"),
-            layer.cutoff,
-            layer.solid,
-        )
-        how = f"exact distance to triangles up to {cutoff:g} m" + (", 0 inside" if solid else "")
-        return lambda g: evidence.distance(g.points(), surfaces, cutoff=cutoff, solid=solid).reshape(
-            g.shape
-        ), how
-    if isinstance(layer, InsideLayer):
-        bodies = _surfaces(run, layer.files, f"layer {layer.name!r}")
-
-        def within(g: Grid) -> Any:
-            points = g.points()
-            return np.any([evidence.inside(points, body) for body in bodies], axis=0).reshape(g.shape)
-
-        return within, "1 inside closed surfaces, 0 outside"
-    model = _model(run, layer)
-    how = f"resampled ({layer.method})" + (" after the decimal logarithm" if layer.log10 else "")
-    return lambda g: evidence.resample(model, g, method=layer.method, name=layer.name), how
 
 
 def _maker(run: Run, table: ModelTable) -> Callable[[], models.Estimator]:
@@ -381,7 +277,7 @@ def compare(run: Run, *, full: bool = False) -> pd.DataFrame:
     started = time.monotonic()
     parts = [run.labels_key, [table.model_dump() for table in run.study.models], full, mpm3d.__version__]
     key = hash_of(*parts)
-    if run.folder.done("validate", key, "comparison.csv", "figures/pa_curve.png"):
+    if run.folder.done("validate", key, "comparison.csv"):
         table = pd.read_csv(run.path("comparison.csv"))
         run.say(f"validation: done already, used as it is.\n{_side_by_side(table)}")
         return table
@@ -553,7 +449,7 @@ def _crossing_share(run: Run) -> float:
     """The v* of the first model's P-A crossing on left-out deposits."""
     kind = run.study.models[0].kind
     where = run.folder.facts("validate").get("crossings", {}).get(kind)
-    if where is None:
+    if where is None or not where["volume"] > 0:
         run.say("targets: no P-A crossing to take the share from, the best 2 % of the volume is used.")
         return 0.02
     run.say(
@@ -570,6 +466,10 @@ def _ground_heights(run: Run) -> Any:
     return evidence.elevation_at(flat.points()[:, :2], run.ground).reshape(flat.shape[1:])
 
 
+def _unsaid(note: str) -> None:
+    """Notes of the readers were said when the cube was built."""
+
+
 def scene(run: Run) -> view.Scene:
     """What there is to see: scores, deposits, the bodies of the layers, topography."""
     facts = run.folder.facts("targets")
@@ -579,10 +479,12 @@ def scene(run: Run) -> view.Scene:
     surfaces: dict[str, list[Any]] = {}
     for layer in run.study.layers:
         if isinstance(layer, DistanceLayer | InsideLayer):
-            surfaces.setdefault(layer.role, []).extend(_bodies(run, layer.files))
+            surfaces.setdefault(layer.role, []).extend(inputs.bodies(run.study, layer.files, _unsaid))
     for table in run.study.deposits:
         role = "blind deposit" if table.blind else "deposit"
-        surfaces.setdefault(role, []).extend(_bodies(run, [name for _, name in table.paths()]))
+        surfaces.setdefault(role, []).extend(
+            inputs.bodies(run.study, [name for _, name in table.paths()], _unsaid)
+        )
     if isinstance(run.ground, Surface):
         surfaces["topography"] = [run.ground]
     cells = {"deposit": {deposit.name: deposit.cells for deposit in run.known}}

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mpm3d import io
 from mpm3d.errors import FormatError, StudyError
-from mpm3d.geometry import Lines, Points, Surface
+from mpm3d.geometry import Voxet
 from mpm3d.grid import Grid
 
 Files = Annotated[list[str], Field(min_length=1)]
@@ -361,6 +361,9 @@ def _check_contents(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
         names = [item.name for item in items if item is not None]
         twice = sorted({name for name in names if names.count(name) > 1})
         yield from (f"two {what}s are called {name!r}. Names must differ." for name in twice)
+    kinds = [str(t.get("kind")) for t in _tables(table, "models")]
+    for kind in sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+        yield f"[[models]] names {kind!r} {kinds.count(kind)} times. Name each kind once."
     origin = {folder / s.file: s for s in sources if isinstance(s, SourceTable)}
     for item in (*layers, *deposits, *topography):
         yield from _missing_files(item, folder, origin)
@@ -420,7 +423,13 @@ def _check_deposit(deposit: DepositTable, folder: Path, grid: Grid | None) -> It
         return
     try:
         paths = [_present(folder / name) for _, name in deposit.paths()]
-        boxes = [thing.bounds for path in paths if path.is_file() for thing in read_bodies(path)]
+        boxes = [
+            thing.bounds
+            for path in paths
+            if path.is_file()
+            for thing in io.read(path)
+            if not isinstance(thing, Voxet)
+        ]
     except (FormatError, OSError) as error:
         yield f"deposit {deposit.name!r}: {error}"
         return
@@ -435,11 +444,6 @@ def _check_deposit(deposit: DepositTable, folder: Path, grid: Grid | None) -> It
             f"y {b[1]:.0f} to {b[4]:.0f}, z {b[2]:.0f} to {b[5]:.0f} m, the grid x {g[0]:.0f} to {g[3]:.0f}, "
             f"y {g[1]:.0f} to {g[4]:.0f}, z {g[2]:.0f} to {g[5]:.0f} m. Move the grid or check the file."
         )
-
-
-def read_bodies(path: Path) -> list[Surface | Lines | Points]:
-    """The bodies, lines and points of a file: GoCAD, or a CSV table of points or intervals."""
-    return [thing for thing in io.read(path) if isinstance(thing, Surface | Lines | Points)]
 
 
 def _present(path: Path) -> Path:

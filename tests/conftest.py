@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -35,3 +36,43 @@ def corpus_dir() -> Path:
 def rng() -> np.random.Generator:
     """A generator that starts the same in every test."""
     return np.random.default_rng(0)
+
+
+BUNDLED = Path(__file__).parent.parent / "data" / "wulong_like"
+
+
+def small_study(folder: Path) -> Path:
+    """The bundled district on 200 m cells with settings that fit in seconds; gives its study.toml."""
+    shutil.copytree(
+        BUNDLED, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("runs", "truth", "*.py")
+    )
+    path = folder / "study.toml"
+    text = path.read_text(encoding="utf-8")
+    text = text.replace("spacing = 50.0", "spacing = 200.0")
+    text = text[: text.index("[samples]")] + SMALL_SETTINGS
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+SMALL_SETTINGS = """
+[samples]
+stand_off = 800.0
+max_patches = 160
+background = 2000
+
+[[models]]
+kind = "dl1"
+epochs = 2
+batch_size = 32
+
+[[models]]
+kind = "forest"
+trees = 20
+
+[predict]
+block = [10, 25, 13]
+workers = 2
+
+[targets]
+min_volume = 0.0
+"""

@@ -405,11 +405,17 @@ def test_a_surface_without_triangles_says_so(tmp_path):
     assert read_one(tmp_path, tsurf()).bounds[0] != read_one(tmp_path, tsurf()).bounds[0]  # NaN
 
 
+def test_tables_are_told_apart_by_their_columns(tmp_path):
+    (points,) = io.read(write(tmp_path, "X,Y,Z\n1,2,3\n", "points.txt"))
+    (lines,) = io.read(write(tmp_path, "x_from,y_from,z_from,x_to,y_to,z_to\n0,0,0,1,1,1\n", "ore.csv"))
+    assert isinstance(points, Points)
+    assert isinstance(lines, Lines)
+
+
 def test_a_file_that_is_not_gocad_is_refused(tmp_path):
-    path = write(tmp_path, "x,y,z\n1,2,3\n", "points.csv")
-    with pytest.raises(
-        FormatError, match="no line 'GOCAD <type> <version>' was found, so this is not a GoCAD file"
-    ):
+    path = write(tmp_path, "easting northing\n1 2\n", "points.txt")
+    message = "no line 'GOCAD <type> <version>' was found and no columns x, y, z"
+    with pytest.raises(FormatError, match=message):
         io.read(path)
     with pytest.raises(FormatError, match="no object begins in this file"):
         gocad.read_objects(path)

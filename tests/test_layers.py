@@ -24,6 +24,7 @@ LEVELS = [
     ["validate", "targets"],
     ["synthetic", "view"],
     ["study", "run"],
+    ["inputs"],
     ["stages"],
     ["cli"],
 ]

@@ -1,0 +1,21 @@
+"""Pictures and windows of a district: one description, several faces."""
+
+from __future__ import annotations
+
+from mpm3d.view import desktop, picture
+from mpm3d.view.renderer import can_render, can_show
+from mpm3d.view.scene import CAUTION, Item, Readout, Scene, make_scene, read_out, threshold_for
+
+__all__ = [
+    "CAUTION",
+    "Item",
+    "Readout",
+    "Scene",
+    "can_render",
+    "can_show",
+    "desktop",
+    "make_scene",
+    "picture",
+    "read_out",
+    "threshold_for",
+]

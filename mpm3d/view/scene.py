@@ -1,0 +1,334 @@
+"""What is drawn, as plain data: one description for the picture, the window and every other face."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mpm3d.geometry import Bounds, Lines, Points, Surface, bounds_of
+from mpm3d.grid import Float3, FloatArray, Grid
+
+CAUTION = "Conceptual, for planning exploration; not a resource estimate."
+
+Cells = NDArray[np.int64]
+Geometry = Surface | Lines | Points | Cells
+Scores = FloatArray | Callable[[], FloatArray]
+
+
+class Style(NamedTuple):
+    """How a role looks: its name in a legend, colour and opacity."""
+
+    label: str
+    colour: str
+    opacity: float
+
+
+# After Okabe and Ito (2008); blues and greens stay apart from the warm scale of the score for every eye.
+STYLES: dict[str, Style] = {
+    "target": Style("Targets", "#B30000", 0.75),
+    "deposit": Style("Known deposits", "#0A3D91", 1.0),
+    "blind deposit": Style("Blind deposits", "#00A6C8", 1.0),
+    "drillhole": Style("Drillholes", "#000000", 1.0),
+    "dyke": Style("Dykes", "#007A5A", 0.5),
+    "intrusion": Style("Intrusions", "#CC79A7", 0.2),
+    "fault": Style("Faults", "#4D4D4D", 0.16),
+    "unit": Style("Units", "#8C8C5A", 0.25),
+    "topography": Style("Topography", "#8A7550", 0.16),
+}
+_OTHER_COLOURS = ("#7B5EA7", "#4C8C2B", "#5A7D8C", "#A36A3F", "#6B6B6B", "#3F6FA3")
+SCORE_COLOURS = "YlOrRd"
+
+
+def style_of(role: str) -> Style:
+    """Look of a role; a role that is not in `STYLES` always gets the same colour of its own."""
+    if role in STYLES:
+        return STYLES[role]
+    colour = _OTHER_COLOURS[zlib.crc32(role.encode()) % len(_OTHER_COLOURS)]
+    return Style(role[:1].upper() + role[1:], colour, 0.35)
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One object of a scene.
+
+    Parameters
+    ----------
+    name : str
+        Name of the object.
+    role : str
+        What it is: ``"deposit"``, ``"blind deposit"``, ``"fault"``, ``"intrusion"``, ``"topography"`` and
+        so on. Objects of one role share a line of the legend and a switch of the window.
+    geometry : Surface, Lines, Points or array of shape (n, 3)
+        True coordinates in metres, or whole cells by their counts along z, y and x.
+    colour : str
+        ``#rrggbb``.
+    opacity : float
+        From 0 to 1.
+    visible : bool
+        Whether it is drawn at first.
+    """
+
+    name: str
+    role: str
+    geometry: Geometry
+    colour: str
+    opacity: float
+    visible: bool = True
+
+
+class LegendEntry(NamedTuple):
+    """One line of the legend."""
+
+    role: str
+    label: str
+    colour: str
+    opacity: float
+    visible: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """A district as it is looked at; holds data only and needs no renderer.
+
+    Parameters
+    ----------
+    title : str
+        The title of every picture of it.
+    grid : Grid
+        The cells of ``score``.
+    score : array of shape (z, y, x) or function that returns it
+        Score of every cell, NaN where there is none. A function is called once, when first needed.
+    threshold : float
+        Cells at or above it are drawn.
+    items : tuple of Item
+        Bodies and surfaces.
+    cells : mapping of role to mapping of name to array of shape (n, 3)
+        Cells, counts along z, y and x, of the deposits whose captured share is read out.
+    evidence : mapping of str to array of shape (z, y, x)
+        Evidence layers that slices can show, NaN where missing.
+    score_name, units : str
+        Title of the colour scale and its unit, such as ``"model score"``.
+    caution : str
+        The line that every picture carries.
+
+    Raises
+    ------
+    ValueError
+        If the scores or a layer of evidence do not have the cells of the grid, a deposit has a cell outside
+        it, or the threshold is not a number.
+    """
+
+    title: str
+    grid: Grid
+    score: Scores
+    threshold: float
+    items: tuple[Item, ...] = ()
+    cells: Mapping[str, Mapping[str, Cells]] = field(default_factory=dict)
+    evidence: Mapping[str, FloatArray] = field(default_factory=dict)
+    score_name: str = "Prospectivity"
+    units: str = "model score"
+    caution: str = CAUTION
+
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.threshold):
+            raise ValueError(f"the threshold {self.threshold} is not a number, a score was expected.")
+        if not callable(self.score):
+            self._check("the score", self.score)
+        for name, values in self.evidence.items():
+            self._check(f"the evidence layer {name!r}", values)
+        for role, deposits in self.cells.items():
+            for name, cells in deposits.items():
+                if len(cells) and not np.all((cells >= 0) & (cells < self.grid.shape)):
+                    raise ValueError(
+                        f"{role} {name!r} has cells outside the grid of {self.grid.shape} cells (z, y, x)."
+                    )
+
+    def _check(self, what: str, values: Any) -> None:
+        shape = tuple(np.shape(values))
+        if shape != self.grid.shape:
+            raise ValueError(f"{what} has {shape} cells (z, y, x), the grid of the scene {self.grid.shape}.")
+
+    @cached_property
+    def values(self) -> NDArray[np.float32]:
+        """Scores ``(z, y, x)``, float32, NaN where there is none."""
+        score = self.score() if callable(self.score) else self.score
+        self._check("the score", score)
+        return np.asarray(score, dtype=np.float32)
+
+    @cached_property
+    def score_range(self) -> tuple[float, float]:
+        """Smallest and largest score; 0 and 1 where no cell has a score."""
+        values = self.values[np.isfinite(self.values)]
+        return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+
+    @property
+    def colour_title(self) -> str:
+        """Title of the colour scale, with the unit."""
+        return f"{self.score_name} ({self.units})"
+
+    @property
+    def origin(self) -> Float3:
+        """``(x, y, z)`` that is taken from all coordinates before drawing, which is done in 32 bits."""
+        x0, y0, z0, x1, y1, z1 = self.grid.bounds
+        return float(round((x0 + x1) / 2)), float(round((y0 + y1) / 2)), float(round((z0 + z1) / 2))
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of what is drawn: the grid, up to the highest ground."""
+        x0, y0, z0, x1, y1, z1 = self.grid.bounds
+        for item in self.items:
+            if item.role == "topography" and isinstance(item.geometry, Surface):
+                x, y, z = item.geometry.vertices.T
+                over = z[(x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)]
+                z1 = max(z1, float(over.max())) if over.size else z1
+        return x0, y0, z0, x1, y1, z1
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the items, in the order of `STYLES`, others after them."""
+        present = dict.fromkeys(item.role for item in self.items)
+        known = [role for role in STYLES if role in present]
+        return (*known, *(role for role in present if role not in STYLES))
+
+    @property
+    def legend(self) -> tuple[LegendEntry, ...]:
+        """One line for each role, with the number of objects where there are several."""
+        lines = []
+        for role in self.roles:
+            items = [item for item in self.items if item.role == role]
+            label = style_of(role).label + (f" ({len(items)})" if len(items) > 1 else "")
+            shown = any(item.visible for item in items)
+            lines.append(LegendEntry(role, label, items[0].colour, items[0].opacity, shown))
+        return tuple(lines)
+
+
+def make_scene(
+    *,
+    title: str,
+    grid: Grid,
+    score: Scores,
+    threshold: float,
+    surfaces: Mapping[str, Sequence[Surface | Lines | Points]] | None = None,
+    cells: Mapping[str, Mapping[str, Cells]] | None = None,
+    hidden: Sequence[str] = (),
+    **more: Any,
+) -> Scene:
+    """Describe a scene from what the stages have made.
+
+    Parameters
+    ----------
+    title, grid, score, threshold
+        As in `Scene`.
+    surfaces : mapping of role to sequence of Surface, Lines or Points
+        Bodies by role, true coordinates in metres.
+    cells : mapping of role to mapping of name to array of shape (n, 3)
+        Cells of the deposits, for the captured share. The deposits of a role without surfaces are drawn as
+        these cells.
+    hidden : sequence of str
+        Roles that are not drawn at first.
+    **more
+        ``evidence``, ``score_name``, ``units`` and ``caution`` of `Scene`.
+
+    Returns
+    -------
+    Scene
+        The description, colours and opacities by role.
+
+    Examples
+    --------
+    >>> grid = Grid((2, 2, 2), (50, 50, 50), (0, 0, 0), "EPSG:32651")
+    >>> ore = {"deposit": {"Kuh": np.array([[1, 1, 0], [1, 1, 1]])}}
+    >>> scene = make_scene(title="Two cells", grid=grid, score=np.ones((2, 2, 2)), threshold=0.5, cells=ore)
+    >>> [entry.label for entry in scene.legend], scene.caution
+    (['Known deposits'], 'Conceptual, for planning exploration; not a resource estimate.')
+    """
+    found = {role: list(bodies) for role, bodies in (surfaces or {}).items() if len(bodies)}
+    items = [_item(body.name, role, body, hidden) for role, bodies in found.items() for body in bodies]
+    for role, deposits in (cells or {}).items():
+        if role not in found:
+            items += [_item(name, role, index, hidden) for name, index in deposits.items()]
+    return Scene(title, grid, score, float(threshold), tuple(items), dict(cells or {}), **more)
+
+
+def _item(name: str, role: str, geometry: Geometry, hidden: Sequence[str]) -> Item:
+    style = style_of(role)
+    return Item(name, role, geometry, style.colour, style.opacity, role not in hidden)
+
+
+def bounds_of_item(scene: Scene, item: Item) -> Bounds:
+    """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of an object in true coordinates."""
+    if isinstance(item.geometry, Surface | Lines | Points):
+        return item.geometry.bounds
+    return bounds_of(scene.grid.xyz_of(item.geometry))
+
+
+class Readout(NamedTuple):
+    """What a threshold means in cells.
+
+    ``captured`` holds, by role, the share of the deposits' cells that are at or above the threshold; a cell
+    without a score is not captured.
+    """
+
+    threshold: float
+    n_cells: int
+    n_scored: int
+    captured: Mapping[str, float]
+
+    @property
+    def volume_share(self) -> float:
+        """Share of the scored cells that are at or above the threshold."""
+        return self.n_cells / self.n_scored if self.n_scored else 0.0
+
+    @property
+    def text(self) -> str:
+        """The numbers in words, one line each."""
+        lines = [f"score at or above {self.threshold:.4g}"]
+        lines.append(f"{100 * self.volume_share:.2f} % of the scored volume")
+        lines.append(f"{self.n_cells:,} of {self.n_scored:,} cells")
+        for role, share in self.captured.items():
+            lines.append(f"{100 * share:.1f} % of the {role} cells")
+        return "\n".join(lines)
+
+
+def read_out(scene: Scene, threshold: float) -> Readout:
+    """Count what a threshold keeps.
+
+    Parameters
+    ----------
+    scene : Scene
+        The scene.
+    threshold : float
+        Score; cells at or above it count.
+
+    Returns
+    -------
+    Readout
+        Numbers of cells and the captured share by role.
+    """
+    values = scene.values
+    n_scored = int(np.count_nonzero(np.isfinite(values)))
+    captured = {}
+    for role, deposits in scene.cells.items():
+        found = [values[tuple(cells.T)] >= np.float32(threshold) for cells in deposits.values() if len(cells)]
+        if found:
+            captured[role] = float(np.concatenate(found).mean())
+    return Readout(
+        float(threshold), int(np.count_nonzero(values >= np.float32(threshold))), n_scored, captured
+    )
+
+
+def threshold_for(scene: Scene, volume_share: float) -> float:
+    """Score that keeps a share of the scored cells, which is above 0 and at most 1; ties are all kept."""
+    if not 0 < volume_share <= 1:
+        raise ValueError(f"a volume share of {volume_share} is not possible, give one above 0, at most 1.")
+    values = scene.values[np.isfinite(scene.values)]
+    if not values.size:
+        return scene.threshold
+    keep = max(1, round(volume_share * values.size))
+    return float(np.partition(values, values.size - keep)[values.size - keep])
