@@ -76,3 +76,13 @@ workers = 2
 [targets]
 min_volume = 0.0
 """
+
+
+@pytest.fixture
+def render() -> None:
+    """Something that VTK can draw with."""
+    from mpm3d.view import can_render
+
+    why_not = can_render()
+    if why_not:
+        (pytest.fail if os.environ.get("MPM3D_REQUIRE") == "1" else pytest.skip)(why_not)

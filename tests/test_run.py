@@ -46,7 +46,10 @@ def test_run_json_says_command_and_versions(tmp_path: Path) -> None:
 
 
 def test_two_runs_of_one_folder_are_refused(tmp_path: Path) -> None:
-    code = "import sys; from mpm3d.run import RunFolder\nwith RunFolder(__import__('pathlib').Path(sys.argv[1])).locked(): print('in', flush=True); input()"
+    code = (
+        "import sys, pathlib; from mpm3d.run import RunFolder\n"
+        "with RunFolder(pathlib.Path(sys.argv[1])).locked(): print('in', flush=True); input()"
+    )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import struct
 import subprocess
 import sys
@@ -22,15 +21,6 @@ from mpm3d.view.scene import STYLES, style_of
 
 # UTM zone 51 N, elevations from 600 m below the sea to 400 m above it
 GRID = Grid((10, 12, 14), (100.0, 100.0, 100.0), (-600.0, 4_512_000.0, 412_000.0), "EPSG:32651")
-
-
-@pytest.fixture
-def render() -> None:
-    problem = can_render()
-    if problem is not None:
-        if os.environ.get("MPM3D_REQUIRE") == "1":
-            pytest.fail(problem)
-        pytest.skip(problem)
 
 
 def ellipsoid(name: str, centre: tuple[float, float, float], radius: float) -> Surface:
