@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from rich.progress import (
 )
 
 from mpm3d import __version__
+
+# Read by OpenMP when torch loads: threads that sleep while they wait leave the machine to other work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from mpm3d.stages import Run

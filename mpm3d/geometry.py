@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -100,6 +100,19 @@ class Surface:
             properties={name: values[~drop] for name, values in self.properties.items()},
             notes=(*self.notes, note),
         )
+
+
+def joined(name: str, surfaces: Sequence[Surface]) -> Surface:
+    """Several surfaces as one object, a part each, without their properties."""
+    starts = np.cumsum([0, *(len(surface.vertices) for surface in surfaces)])
+    triangles = [s.triangles + start for s, start in zip(surfaces, starts[:-1], strict=True)]
+    sizes = [len(part) for part in triangles]
+    return Surface(
+        name,
+        np.concatenate([np.empty((0, 3)), *(surface.vertices for surface in surfaces)]),
+        np.concatenate([np.empty((0, 3), np.int64), *triangles]),
+        np.repeat(np.arange(len(sizes)), sizes),
+    )
 
 
 @dataclass(frozen=True, eq=False)

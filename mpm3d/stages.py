@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.stats import rankdata
 
 import mpm3d
 from mpm3d import (
@@ -34,7 +35,7 @@ from mpm3d import (
     view,
 )
 from mpm3d.errors import StudyError
-from mpm3d.geometry import PropertyModel, Surface
+from mpm3d.geometry import PropertyModel, Surface, joined
 from mpm3d.grid import Grid
 from mpm3d.run import Progress, RunFolder, hash_of, versions, write_text
 from mpm3d.study import (
@@ -84,6 +85,7 @@ class Run:
         self.say = say
         self.bar = bar
         self.path = self.folder.path
+        self.built = self.fitted = False
 
     @cached_property
     def grid(self) -> Grid:
@@ -143,6 +145,8 @@ class Run:
 def build(run: Run) -> xr.Dataset:
     """Build the evidence cube, or only the layers of it that are missing or whose inputs have changed."""
     started, place = time.monotonic(), run.path("cube.zarr")
+    if run.built:
+        return cube.open(place)
     topography = run.study.topography
     frame = hash_of(
         asdict(run.grid), sha256(run.study.path(topography.file)) if topography else "", mpm3d.__version__
@@ -150,6 +154,7 @@ def build(run: Run) -> xr.Dataset:
     recipes = {layer.name: inputs.recipe(run.study, layer, frame) for layer in run.study.layers}
     key = hash_of(recipes)
     if run.folder.done("build", key, "cube.zarr"):
+        run.built = True
         run.say("cube: nothing has changed, used as it is.")
         return cube.open(place)
     if not _fits(place, frame) or run.folder.overwrite:
@@ -159,9 +164,14 @@ def build(run: Run) -> xr.Dataset:
         finished = layer.name in cube.layers_of(there)
         if finished and there[layer.name].attrs.get("recipe") == recipes[layer.name]:
             continue
-        _add_layer(run, layer, recipes[layer.name])
+        try:
+            _add_layer(run, layer, recipes[layer.name])
+        except ValueError as error:
+            own = isinstance(error, StudyError)
+            raise error if own else StudyError(f"layer {layer.name!r}: {error}") from error
     result = cube.open(place)
     run.folder.finish("build", key, started, cube=cube.hash_of(result))
+    run.built = True
     n_cells = int(result[cube.STUDY_VOLUME].attrs.get("n_cells", run.grid.n_cells))
     run.say(
         f"cube: {len(recipes)} layers on {run.grid.shape} cells (z, y, x), {n_cells:,} in the study volume."
@@ -239,6 +249,8 @@ def _drawing(run: Run, table: ModelTable) -> dict[str, Any]:
 
 def fit_models(run: Run) -> None:
     """Fit every model of the study on all known deposits, each into its model folder."""
+    if run.fitted:
+        return
     ds = build(run)
     for number, table in enumerate(run.study.models):
         started, name = time.monotonic(), _model_folder(run, number)
@@ -259,6 +271,7 @@ def fit_models(run: Run) -> None:
                 f"and {member.n_negative} negatives in {member.seconds:.0f} s. {member.note}"
             )
         run.folder.finish(f"fit {table.kind}", key, started, model=info["hash"], seed=run.study.seed)
+    run.fitted = True
 
 
 def _lineage(run: Run, ds: xr.Dataset, key: str) -> dict[str, Any]:
@@ -291,7 +304,7 @@ def compare(run: Run, *, full: bool = False) -> pd.DataFrame:
         evaluate.draw_pa_curve(curves, run.path("figures/pa_curve.png"), left_out=True)
     write_text(run.path("comparison.csv"), table.to_csv(index=False, lineterminator="\n"))
     crossings = {name: where and asdict(where) for one in found for name, where in one.crossings.items()}
-    words = " ".join(one.paragraph() for one in found)
+    words = "\n".join(one.paragraph() for one in found)
     size = found[0].n_reference
     run.folder.finish("validate", key, started, crossings=crossings, words=words, n_reference=size)
     run.say(f"{words}\n{_side_by_side(table)}")
@@ -482,24 +495,40 @@ def scene(run: Run) -> view.Scene:
             surfaces.setdefault(layer.role, []).extend(inputs.bodies(run.study, layer.files, _unsaid))
     for table in run.study.deposits:
         role = "blind deposit" if table.blind else "deposit"
-        surfaces.setdefault(role, []).extend(
-            inputs.bodies(run.study, [name for _, name in table.paths()], _unsaid)
-        )
+        found = inputs.bodies(run.study, [name for _, name in table.paths()], _unsaid)
+        sheets = [body for body in found if isinstance(body, Surface)]
+        whole = [joined(table.name, sheets)] if len(sheets) == len(found) else found
+        surfaces.setdefault(role, []).extend(whole)
     if isinstance(run.ground, Surface):
         surfaces["topography"] = [run.ground]
     cells = {"deposit": {deposit.name: deposit.cells for deposit in run.known}}
     if run.blind:
         cells["blind deposit"] = {deposit.name: deposit.cells for deposit in run.blind}
     layers = cube.open(run.path("cube.zarr"))
+    score = ds["score"].values
     return view.make_scene(
         title=f"{run.study.name}: prospectivity targets",
         grid=run.grid,
-        score=ds["score"].values,
-        threshold=facts["threshold"],
+        score=_percentiles(score),
+        threshold=_percentile_of(facts["threshold"], score),
+        units="percentile of the scored volume",
         surfaces=surfaces,
         cells=cells,
         evidence={name: layers[name].values for name in cube.layers_of(layers)},
     )
+
+
+def _percentiles(score: Any) -> Any:
+    """Share of the scored cells with a lower score, ties at mid-rank, in percent: even where scores crowd."""
+    values = np.full(score.shape, np.nan, dtype=np.float32)
+    scored = np.isfinite(score)
+    values[scored] = (rankdata(score[scored]) - 0.5) / scored.sum() * 100
+    return values
+
+
+def _percentile_of(threshold: float, score: Any) -> float:
+    """Percentile of the lowest cell that is at or above a score."""
+    return float(_percentiles(score)[score >= np.float32(threshold)].min())
 
 
 def draw(run: Run, path: Path | None = None, *, exaggeration: float = 1.0) -> Path:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 KINDS = ("new", "extension", "known deposit")
+ZONE = 0.05
+"""Share of the eligible volume above which one body is no longer a target."""
 Cells = NDArray[np.int64]
 
 
@@ -34,7 +36,7 @@ class Target:
     id : str
         ``"T01"`` is the first.
     rank : int
-        1 is the best. New bodies come first, then extensions, then known deposits; within a kind by
+        1 is the best. Bodies that are mostly known deposit come after all others; in both parts by
         falling mean score.
     x, y, elevation : float
         Mean of the cell centres. It may lie outside a curved body.
@@ -180,6 +182,7 @@ def delineate(
     targets = [_describe(zone.take(cells), grid, deposits, heights) for cells in _groups(body, small)]
     n_best = int((zone.owner < 0).sum())
     notes = _notes(share, n_best / n_eligible, int(small.sum()), min_volume)
+    notes += _zones(targets, n_eligible)
     return Delineation(_ranked(targets), threshold, n_best / n_eligible, n_eligible, len(zone.flat), notes)
 
 
@@ -193,6 +196,17 @@ def _notes(asked: float, taken: float, n_small: int, min_volume: float) -> tuple
     if n_small:
         notes.append(f"{n_small} bodies of less than {min_volume:g} m3 were dropped.")
     return tuple(notes)
+
+
+def _zones(targets: Sequence[Target], n_eligible: int) -> tuple[str, ...]:
+    """A sentence for a body that is too large to be a target."""
+    largest = max((target.n_cells for target in targets), default=0) / n_eligible
+    if largest <= ZONE:
+        return ()
+    return (
+        f"one body takes {largest:.1%} of the volume, so it is a zone rather than a target. "
+        "A smaller share cuts it into bodies: [targets] share = 0.02 for the best 2 %.",
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -387,7 +401,7 @@ def _nearest(centre: NDArray[Any], deposits: _Known) -> tuple[str, float]:
 
 
 def _ranked(targets: Sequence[Target]) -> tuple[Target, ...]:
-    best = sorted(targets, key=lambda t: (KINDS.index(t.kind), -t.mean_score, -t.n_cells, tuple(t.cells[0])))
+    best = sorted(targets, key=lambda t: (t.kind == KINDS[2], -t.mean_score, -t.n_cells, tuple(t.cells[0])))
     width = max(2, len(str(len(best))))
     return tuple(
         replace(target, id=f"T{rank:0{width}d}", rank=rank) for rank, target in enumerate(best, start=1)

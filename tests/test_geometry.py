@@ -9,7 +9,7 @@ import pytest
 
 from mpm3d.blocks import index_boxes, tile
 from mpm3d.errors import FormatError, StudyError, require
-from mpm3d.geometry import Lines, Points, PropertyModel, Surface, Voxet, bounds_of
+from mpm3d.geometry import Lines, Points, PropertyModel, Surface, Voxet, bounds_of, joined
 from mpm3d.grid import Grid
 
 TETRAHEDRON = Surface(
@@ -190,3 +190,14 @@ def test_boxes_are_listed_in_pieces_of_the_size_asked_for_and_empty_ones_are_pas
     cells = np.concatenate([index for _, index in pieces]).tolist()
     assert cells == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2], [2, 3]]
     assert list(index_boxes(np.empty((0, 3), dtype=int), np.empty((0, 3), dtype=int))) == []
+
+
+def test_joined_surfaces_keep_their_triangles_and_become_parts() -> None:
+    one = Surface("a", np.eye(3), np.array([[0, 1, 2]]))
+    two = Surface("b", np.eye(3) + 5, np.array([[2, 1, 0]]))
+    both = joined("deposit", [one, two])
+    assert both.name == "deposit"
+    np.testing.assert_array_equal(both.vertices[both.triangles[1]], two.vertices[two.triangles[0]])
+    assert both.part is not None
+    assert both.part.tolist() == [0, 1]
+    assert len(joined("none", []).triangles) == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import rioxarray  # noqa: F401, gives Datasets their .rio
 import xarray as xr
 
 from mpm3d import cube, io, stages, study, view
@@ -17,7 +18,7 @@ from mpm3d.geometry import Surface, Voxet
 from mpm3d.run import RunFolder
 from tests.conftest import BUNDLED, small_study
 
-KNOWN = {"Baishi", "Donggou", "Heling", "Xiling", "Yanjia"}
+KNOWN = {"Baishi", "Donggou", "Nanpo", "Shuanghe", "Yanjia"}
 
 
 class Told(list[str]):
@@ -88,8 +89,7 @@ def test_the_comparison_labels_the_random_split_optimistic(finished: tuple[Path,
 
 
 def test_targets_are_the_share_that_the_crossing_says(finished: tuple[Path, Told]) -> None:
-    path, told = finished
-    run = start(path, Told())
+    run = start(finished[0], Told())
     facts, where = run.folder.facts("targets"), run.folder.facts("validate")["crossings"]["dl1"]
     share = where["volume"] if where else 0.02
     ds = xr.open_zarr(run.path("prospectivity.zarr"), consolidated=False)
@@ -142,7 +142,7 @@ def test_one_changed_file_rebuilds_its_layer_and_what_follows(
         for name in ("density", "dyke_distance")
     }
     text = (folder / "surfaces" / "dykes.ts").read_text()
-    (folder / "surfaces" / "dykes.ts").write_text(text[: text.index("\nEND") + 5])  # the first dyke only
+    (folder / "surfaces" / "dykes.ts").write_text(text[: text.index("\nEND\n") + 5])  # the first dyke only
     told = Told()
     run = start(path, told)
     stages.predict_volume(run)
@@ -182,7 +182,9 @@ def test_a_solid_that_is_open_is_told(tmp_path: Path) -> None:
     text = path.read_text()
     at = text.index('name = "fault_ne_distance"')
     path.write_text(text[:at] + text[at:].replace('kind = "distance"', 'kind = "distance"\nsolid = true', 1))
-    with pytest.raises(ValueError, match="is not closed, so it has no inside"):
+    with pytest.raises(
+        StudyError, match=r"layer 'fault_ne_distance': surface '.*' is not closed, so it has no inside"
+    ):
         stages.build(start(path, Told()))
 
 

@@ -102,7 +102,7 @@ def test_bodies_are_the_parts_that_touch_by_face_edge_or_corner(rng):
     assert {frozenset(map(tuple, target.cells)) for target in made.targets} == expected
 
 
-def test_new_bodies_come_first_then_extensions_then_known_deposits_by_mean_score(rng):
+def test_bodies_that_are_mostly_known_deposit_come_last_and_the_others_by_mean_score(rng):
     score = low(rng)
     score[0, 0:4, 0] = 0.9  # half of it known
     score[4, 0:6, 0] = 0.95  # a third of it known
@@ -111,12 +111,21 @@ def test_new_bodies_come_first_then_extensions_then_known_deposits_by_mean_score
     known = {"East": [[0, 0, 0], [0, 1, 0], [4, 0, 0]], "West": [[4, 1, 0]]}
     made = delineate(dataset(score), known, share=share_of(10, GRID.n_cells - 4))
     table = made.table
-    assert table["kind"].tolist() == ["new", "new", "extension", "known deposit"]
-    assert table["mean_score"].round(3).tolist() == [0.6, 0.5, 0.95, 0.9]
-    assert table["deposit"].tolist() == ["", "", "East; West", "East"]
+    assert table["kind"].tolist() == ["extension", "new", "new", "known deposit"]
+    assert table["mean_score"].round(3).tolist() == [0.95, 0.6, 0.5, 0.9]
+    assert table["deposit"].tolist() == ["East; West", "", "", "East"]
     assert table["rank"].tolist() == [1, 2, 3, 4]
     assert table["id"].tolist() == ["T01", "T02", "T03", "T04"]
     assert made.n_eligible == GRID.n_cells - 4
+
+
+def test_a_body_of_more_than_a_twentieth_of_the_volume_is_called_a_zone(rng):
+    score = low(rng)
+    score[:, :, :4] = 0.9
+    made = delineate(dataset(score), {}, share=float((score == 0.9).mean()))
+    assert any("one body takes" in note and "a zone rather than a target" in note for note in made.notes)
+    score[8, 8, 8] = 1.0
+    assert not delineate(dataset(score), {}, share=1 / GRID.n_cells).notes
 
 
 def test_the_nearest_known_deposit_is_measured_between_cell_centres(rng):

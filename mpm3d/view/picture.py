@@ -165,12 +165,21 @@ def _add_targets(plotter: Any, scene: Scene, exaggeration: float) -> None:
         actor.scale = (1.0, 1.0, exaggeration)
 
 
+_ZONE = 0.05  # share of the volume above which targets run together
+
+
 def shells(scene: Scene) -> list[tuple[float, float]]:
-    """Score from which cells are drawn, and opacity: all shown cells, the better half, the best tenth."""
+    """Score from which cells are drawn, and opacity: all shown cells, the better half, the best tenth.
+
+    Of a zone of more than a twentieth of the volume, they are all, the best twentieth and the best hundredth
+    of the volume, so that its core is seen.
+    """
     values = scene.values[scene.values >= np.float32(scene.threshold)]
     if not values.size:
         return []
-    starts = [float(values.min()), *(float(v) for v in np.quantile(values, (0.5, 0.9), method="lower"))]
+    share = values.size / np.isfinite(scene.values).sum()
+    inner = (0.5, 0.9) if share <= _ZONE else (1 - _ZONE / share, 1 - _ZONE / 5 / share)
+    starts = [float(values.min()), *(float(v) for v in np.quantile(values, inner, method="lower"))]
     distinct = dict(zip(starts, _SHELL_OPACITIES, strict=True))
     if len(distinct) == 1:  # one score only, so no skin around a core
         return [(starts[0], _SHELL_OPACITIES[-1])]

@@ -112,6 +112,10 @@ def require_renderer() -> None:
     problem = can_render()
     if problem is not None:
         raise RuntimeError(problem)
+    from vtkmodules.vtkCommonCore import vtkLogger
+
+    # Off screen, VTK warns of a missing X server at every picture, before it takes EGL
+    vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)
 
 
 def require_display() -> None:

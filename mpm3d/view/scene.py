@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mpm3d.evaluate import CAUTION
 from mpm3d.geometry import Bounds, Lines, Points, Surface, bounds_of
 from mpm3d.grid import Float3, FloatArray, Grid
-
-CAUTION = "Conceptual, for planning exploration; not a resource estimate."
 
 Cells = NDArray[np.int64]
 Geometry = Surface | Lines | Points | Cells
@@ -35,7 +34,7 @@ STYLES: dict[str, Style] = {
     "deposit": Style("Known deposits", "#0A3D91", 1.0),
     "blind deposit": Style("Blind deposits", "#00A6C8", 1.0),
     "drillhole": Style("Drillholes", "#000000", 1.0),
-    "dyke": Style("Dykes", "#007A5A", 0.5),
+    "dyke": Style("Dykes", "#007A5A", 0.3),
     "intrusion": Style("Intrusions", "#CC79A7", 0.2),
     "fault": Style("Faults", "#4D4D4D", 0.16),
     "unit": Style("Units", "#8C8C5A", 0.25),
