@@ -77,7 +77,6 @@ def _plainly() -> Iterator[None]:
         )
         raise typer.Exit(130) from None
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        log.error("%s", error, exc_info=error)
         for line in str(error).splitlines() or [type(error).__name__]:
             console.print(f"error: {line}", style="bold red", highlight=False, markup=False)
         raise typer.Exit(1) from None

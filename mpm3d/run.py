@@ -90,6 +90,9 @@ class RunFolder:
         logger.setLevel(logging.INFO)
         try:
             yield
+        except Exception:
+            logger.exception("stopped by an error")
+            raise
         finally:
             logger.removeHandler(handler)
             handler.close()

@@ -256,8 +256,9 @@ def load(path: str | Path, *, runs: str | Path | None = None) -> Study:
         raw = tomllib.loads(place.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{place.name} is not TOML: {error}.") from error
-    problems: list[str] = []
-    table = _expand(raw, problems, "")
+    unset: dict[str, list[str]] = {}
+    table = _expand(raw, unset, "")
+    problems = [_unset(name, places) for name, places in unset.items()]
     folder = place.resolve().parent
     study = None
     try:
@@ -273,25 +274,27 @@ def load(path: str | Path, *, runs: str | Path | None = None) -> Study:
     return study
 
 
-def _expand(value: Any, problems: list[str], key: str) -> Any:
-    """Replace ``${NAME}`` in every string; what is not set becomes a problem and an empty string."""
+def _expand(value: Any, unset: dict[str, list[str]], key: str) -> Any:
+    """Replace ``${NAME}`` in every string; where a variable is not set is noted by its name."""
     if isinstance(value, dict):
-        return {k: _expand(v, problems, f"{key}.{k}" if key else k) for k, v in value.items()}
+        return {k: _expand(v, unset, f"{key}.{k}" if key else k) for k, v in value.items()}
     if isinstance(value, list):
-        return [_expand(v, problems, f"{key}[{i}]") for i, v in enumerate(value)]
+        return [_expand(v, unset, f"{key}[{i}]") for i, v in enumerate(value)]
     if not isinstance(value, str):
         return value
 
     def replacement(match: re.Match[str]) -> str:
         name = match.group(1)
         if name not in os.environ:
-            problems.append(
-                f"the variable {name} is not set, {key} = {value!r} needs it. "
-                f"Set it to the folder that holds the data."
-            )
+            unset.setdefault(name, []).append(f"{key} = {value!r}")
         return os.environ.get(name, match.group(0))
 
     return re.sub(r"\$\{(\w+)\}", replacement, value)
+
+
+def _unset(name: str, places: list[str]) -> str:
+    others = f" and {len(places) - 1} more need it" if len(places) > 1 else " needs it"
+    return f"the variable {name} is not set, {places[0]}{others}. Set it to the folder that holds the data."
 
 
 def _where(location: tuple[int | str, ...], table: Mapping[str, Any]) -> str:

@@ -72,3 +72,12 @@ def test_scripts_use_public_names_only(folder: str) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("mpm3d"):
                 assert not [a.name for a in node.names if a.name.startswith("_")], path
+
+
+def test_rooms_are_loaded_when_they_are_used() -> None:
+    import mpm3d
+
+    assert set(dir(mpm3d)) >= {"cube", "view", "__version__"}
+    assert mpm3d.grid.Grid is not None
+    with pytest.raises(AttributeError, match=r"module 'mpm3d' has no attribute 'cubes'\. It has blocks, cube"):
+        mpm3d.cubes  # noqa: B018

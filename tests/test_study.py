@@ -100,6 +100,14 @@ def test_each_mistake_gets_one_sentence(folder: Path, old: str, new: str, messag
     assert problems(folder, GOOD.replace(old, new)) == [message]
 
 
+def test_a_variable_that_many_keys_need_is_told_once(folder: Path) -> None:
+    text = GOOD.replace("body.ts", "${NO_SUCH_FOLDER}/body.ts")
+    assert problems(folder, text) == [
+        "the variable NO_SUCH_FOLDER is not set, layers[0].files[0] = '${NO_SUCH_FOLDER}/body.ts' and 1 more need "
+        "it. Set it to the folder that holds the data."
+    ]
+
+
 def test_all_problems_are_said_at_once(folder: Path) -> None:
     text = GOOD.replace('units = "m"', 'unit = "m"').replace('crs = "EPSG:32651"', "")
     text += '\n[[deposits]]\nname = "B"\nfiles = ["lost.ts"]\n[predict]\nblok = [1, 1, 1]\n'

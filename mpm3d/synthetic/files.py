@@ -158,7 +158,8 @@ def study_text(district: District, name: str, note: str, *, settings: str = QUIC
             f'file = "{_MODELS[layer]}"\nunits = "{units}"'
         )
     blocks.append(
-        f'[[layers]]\nname = "resistivity"\nlong_name = "Resistivity"\nkind = "voxet"\nfile = "{_VOXET}"\n'
+        '[[layers]]\nname = "resistivity"\nlong_name = "Resistivity, the true model blurred with depth"\n'
+        f'kind = "voxet"\nfile = "{_VOXET}"\n'
         'property = "resistivity"\nlog10 = true\nunits = "log10(ohm.m)"'
     )
     for body in district.deposits:
