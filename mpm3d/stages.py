@@ -513,6 +513,7 @@ def scene(run: Run) -> view.Scene:
         threshold=_percentile_of(facts["threshold"], score),
         units="percentile of the scored volume",
         surfaces=surfaces,
+        hidden=("dyke",),  # swarms of them hide everything else; the window shows them at a click
         cells=cells,
         evidence={name: layers[name].values for name in cube.layers_of(layers)},
     )

@@ -79,7 +79,5 @@ def test_rooms_are_loaded_when_they_are_used() -> None:
 
     assert set(dir(mpm3d)) >= {"cube", "view", "__version__"}
     assert mpm3d.grid.Grid is not None
-    with pytest.raises(
-        AttributeError, match=r"has no attribute .cubes.\. It has blocks, cube"
-    ):
+    with pytest.raises(AttributeError, match=r"has no attribute .cubes.\. It has blocks, cube"):
         mpm3d.cubes  # noqa: B018

@@ -205,7 +205,7 @@ def test_the_bundled_study_is_read() -> None:
 
 
 @pytest.mark.data
-def test_the_real_kimberlite_study_builds_from_its_sources(
+def test_the_real_kimberlite_study_goes_from_its_sources_to_targets(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MPM3D_DATA", str(data_dir))
@@ -218,3 +218,9 @@ def test_the_real_kimberlite_study_builds_from_its_sources(
     assert {deposit.name for deposit in run.known} == {"DO-27", "DO-18"}
     # a density contrast of -0.24 g/cm3 lies in the pipes only, as the model's file says
     assert float(ds["density"].min()) == pytest.approx(-0.24)
+    forest = loaded.model_copy(update={"models": [study.ForestTable(kind="forest")]})
+    run = stages.Run(forest, say=told.append)
+    found = stages.delineate(run)
+    assert len(found.targets) >= 1
+    assert set(found.table["nearest_deposit"]) <= {"DO-27", "DO-18"}
+    assert "no evidence of skill" in loaded.note
