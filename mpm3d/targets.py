@@ -179,10 +179,11 @@ def delineate(
     body = _bodies(zone, grid)
     small = np.bincount(body) * grid.cell_volume < min_volume * (1 - 1e-9)
     heights = _ground(ground, grid)
-    targets = [_describe(zone.take(cells), grid, deposits, heights) for cells in _groups(body, small)]
+    groups = _groups(body, small)
+    targets = [_describe(zone.take(cells), grid, deposits, heights) for cells in groups]
     n_best = int((zone.owner < 0).sum())
     notes = _notes(share, n_best / n_eligible, int(small.sum()), min_volume)
-    notes += _zones(targets, n_eligible)
+    notes += _zones([int((zone.owner[cells] < 0).sum()) for cells in groups], n_eligible)
     return Delineation(_ranked(targets), threshold, n_best / n_eligible, n_eligible, len(zone.flat), notes)
 
 
@@ -194,13 +195,14 @@ def _notes(asked: float, taken: float, n_small: int, min_volume: float) -> tuple
             f"{asked:.2%} was asked for."
         )
     if n_small:
-        notes.append(f"{n_small} bodies of less than {min_volume:g} m3 were dropped.")
+        bodies = "1 body" if n_small == 1 else f"{n_small} bodies"
+        notes.append(f"{bodies} of less than {min_volume:g} m3 left out.")
     return tuple(notes)
 
 
-def _zones(targets: Sequence[Target], n_eligible: int) -> tuple[str, ...]:
-    """A sentence for a body that is too large to be a target."""
-    largest = max((target.n_cells for target in targets), default=0) / n_eligible
+def _zones(sizes: Sequence[int], n_eligible: int) -> tuple[str, ...]:
+    """A sentence for a body that is too large to be a target, from the eligible cells of each."""
+    largest = max(sizes, default=0) / n_eligible
     if largest <= ZONE:
         return ()
     return (

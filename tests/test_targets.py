@@ -165,7 +165,7 @@ def test_small_bodies_are_dropped_and_counted(rng):
     score[5, 5, 5] = 0.9
     made = delineate(dataset(score), {}, share=share_of(4), min_volume=3 * GRID.cell_volume)
     assert [target.n_cells for target in made.targets] == [3]
-    assert made.notes == ("1 bodies of less than 75000 m3 were dropped.",)
+    assert made.notes == ("1 body of less than 75000 m3 left out.",)
     none = delineate(dataset(score), {}, share=share_of(4), min_volume=3 * GRID.cell_volume + 1)
     assert none.targets == ()
     assert list(none.table.columns) == list(COLUMNS)

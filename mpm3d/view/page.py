@@ -54,7 +54,7 @@ class Layout:
     @property
     def margins(self) -> tuple[float, float, float, float]:
         """Room for labels inside the scene, at the left, right, bottom and top."""
-        return 150 * self.unit, 60 * self.unit, 105 * self.unit, 20 * self.unit
+        return 150 * self.unit, 140 * self.unit, 105 * self.unit, 20 * self.unit
 
 
 class Page:
