@@ -444,7 +444,7 @@ def delineate(run: Run) -> targets.Delineation:
             ground=_ground_heights(run),
             progress=progress,
         )
-    targets.write_table(run.path("targets.csv"), found.table)
+    targets.write_table(run.path("targets.csv"), found.table, note=run.study.note)
     io.gocad.write_surfaces(run.path("targets.ts"), targets.surfaces(found.targets, run.grid))
     values = {"prospectivity": ds["score"].values}
     io.gocad.write_voxet(
@@ -512,6 +512,7 @@ def scene(run: Run) -> view.Scene:
         score=_percentiles(score),
         threshold=_percentile_of(facts["threshold"], score),
         units="percentile of the scored volume",
+        note=run.study.note,
         surfaces=surfaces,
         hidden=("dyke",),  # swarms of them hide everything else; the window shows them at a click
         cells=cells,

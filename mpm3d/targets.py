@@ -464,7 +464,7 @@ def _faces(solid: NDArray[np.bool_], axis: int, side: int) -> Cells:
     return corners
 
 
-def write_table(path: str | Path, table: pd.DataFrame) -> Path:
+def write_table(path: str | Path, table: pd.DataFrame, *, note: str = "") -> Path:
     """Write the table of targets as CSV in UTF-8, complete or not at all.
 
     Parameters
@@ -473,6 +473,8 @@ def write_table(path: str | Path, table: pd.DataFrame) -> Path:
         The file.
     table : DataFrame
         The table of `Delineation`. A last column ``note`` says on every row what a target is not.
+    note : str
+        More for that column, such as where the data come from.
 
     Returns
     -------
@@ -483,7 +485,7 @@ def write_table(path: str | Path, table: pd.DataFrame) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_name(target.name + ".part")
     # ten digits keep centimetres at UTM scale and leave out the dust of float arithmetic
-    table.assign(note=CAUTION).to_csv(
+    table.assign(note=f"{CAUTION} {note}".strip()).to_csv(
         half, index=False, encoding="utf-8", lineterminator="\n", float_format="%.10g"
     )
     half.replace(target)

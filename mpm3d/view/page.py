@@ -38,8 +38,8 @@ class Layout:
 
     @property
     def header(self) -> int:
-        """Height of the title."""
-        return round(76 * self.unit)
+        """Height of the title and the note."""
+        return round(112 * self.unit)
 
     @property
     def footer(self) -> int:
@@ -122,6 +122,9 @@ class Page:
             made.remove()
             lines = textwrap.wrap(self.scene.title, max(40, len(self.scene.title) // 2 + 8))
             self.text(x, y, "\n".join(lines), 24, room=room, va="top", weight="bold")
+        if self.scene.note:
+            lines = textwrap.wrap(self.scene.note, max(110, len(self.scene.note) // 2 + 12))
+            self.text(x, y - 46 * u, "\n".join(lines), 17, room=room, va="top", color=_SOFT)
 
     def _text_if_free(self, x: float, y: float, words: str, size: float, **more: Any) -> Any:
         """Write words unless they would meet words written this way before; None then."""

@@ -115,6 +115,8 @@ class Scene:
         Title of the colour scale and its unit, such as ``"model score"``.
     caution : str
         The line that every picture carries.
+    note : str
+        A sentence or two on the study, below the title.
 
     Raises
     ------
@@ -133,6 +135,7 @@ class Scene:
     score_name: str = "Prospectivity"
     units: str = "model score"
     caution: str = CAUTION
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.threshold):
@@ -232,7 +235,7 @@ def make_scene(
     hidden : sequence of str
         Roles that are not drawn at first.
     **more
-        ``evidence``, ``score_name``, ``units`` and ``caution`` of `Scene`.
+        ``evidence``, ``score_name``, ``units``, ``caution`` and ``note`` of `Scene`.
 
     Returns
     -------
