@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -181,7 +182,7 @@ def run_all(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -
 
     with _run(study, runs, overwrite) as run:
         stages.everything(run)
-        _say(f"\nSee it in 3D:  mpm3d view {study}" + (f" --runs {runs}" if runs else ""))
+        _say(f"\nSee it in 3D:  {_command()} view {study}" + (f" --runs {runs}" if runs else ""))
 
 
 @app.command()
@@ -192,6 +193,14 @@ def doctor() -> None:
 
         for line in stages.doctor():
             _say(line)
+
+
+def _command() -> str:
+    """What to type to get here again: the script where it is on the path, else the interpreter."""
+    if shutil.which("mpm3d"):
+        return "mpm3d"
+    python = Path(sys.executable)
+    return f"{python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python} -m mpm3d"
 
 
 @app.callback(invoke_without_command=True)

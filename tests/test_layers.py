@@ -27,6 +27,7 @@ LEVELS = [
     ["inputs"],
     ["stages"],
     ["cli"],
+    ["__main__"],
 ]
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import mpm3d
 from tests.conftest import BUNDLED, small_study
 
 ROOT = BUNDLED.parents[1]
@@ -54,6 +55,14 @@ def test_predict_volume_does_everything_and_says_where_it_is(tmp_path: Path, ren
     picture = tmp_path / "other.png"
     call("view_targets.py", study, "--picture", picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_package_is_a_command_too() -> None:
+    command = [sys.executable, "-m", "mpm3d", "--version"]
+    assert (
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        == mpm3d.__version__
+    )
 
 
 @pytest.mark.slow
