@@ -295,6 +295,8 @@ def compare(run: Run, *, full: bool = False) -> pd.DataFrame:
         run.say(f"validation: done already, used as it is.\n{_side_by_side(table)}")
         return table
     drawn = _every_cell(run) if full else run.samples
+    if run.folder.overwrite:
+        shutil.rmtree(run.path("validation"), ignore_errors=True)
     found = [_validated(run, table, drawn) for table in run.study.models]
     blind = [row for number in range(len(found)) for row in _blind_rows(run, number, drawn)]
     table = pd.concat([*(one.table for one in found), pd.DataFrame(blind)], ignore_index=True)

@@ -224,3 +224,23 @@ def test_the_real_kimberlite_study_goes_from_its_sources_to_targets(
     assert len(found.targets) >= 1
     assert set(found.table["nearest_deposit"]) <= {"DO-27", "DO-18"}
     assert "no evidence of skill" in loaded.note
+
+
+def test_every_cell_can_stand_in_for_the_sample(finished: tuple[Path, Told], tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0].parent, folder)
+    told = Told()
+    run = start(folder / "study.toml", told)
+    stages.compare(run, full=True)
+    eligible = cube.study_volume(cube.open(run.path("cube.zarr")))
+    for deposit in run.known:
+        eligible[tuple(deposit.cells.T)] = False
+    assert f"Ranks are taken against {eligible.sum()} background cells" in told.text
+
+
+def test_ranking_against_every_cell_of_a_large_grid_says_what_it_would_take(tmp_path: Path) -> None:
+    loaded = study.load(small_study(tmp_path))
+    fine = loaded.grid.model_copy(update={"spacing": 10.0})
+    run = stages.Run(loaded.model_copy(update={"grid": fine}))
+    with pytest.raises(StudyError, match=r"--full needs patches of [0-9]+ GB in memory, 8 GB is the most"):
+        stages._every_cell(run)
