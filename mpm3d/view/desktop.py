@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ class Window:
         self.threshold = float(threshold)
         self._move("threshold", self.threshold)
         mesh = actors.face_mesh(target_faces(self.scene, self.threshold))
-        look = {"cmap": actors.score_map(), "clim": self._score_clim(), "ambient": 0.45, "diffuse": 0.6}
+        look = {"cmap": actors.score_map(), "clim": self._score_clim, "ambient": 0.45, "diffuse": 0.6}
         self._replace("score", mesh, opacity=0.75, scalars="value", show_scalar_bar=False, **look)
         numbers = read_out(self.scene, self.threshold)
         self._say("readout", numbers.text)
@@ -225,7 +225,15 @@ class Window:
     def _axis(name: str) -> int:
         return 2 - _AXES.index(name)
 
+    @cached_property
     def _score_clim(self) -> tuple[float, float]:
+        """From the median, so that the better half of the volume, which is looked at, has all the colours."""
+        values = self.scene.values[np.isfinite(self.scene.values)]
+        low, high = float(np.median(values)) if values.size else 0.0, self.scene.score_range[1]
+        low = min(low, self.scene.threshold)
+        return low, high if high > low else low + 1e-6
+
+    def _slider_range(self) -> tuple[float, float]:
         low, high = self.scene.score_range
         return low, high if high > low else low + 1e-6
 
@@ -234,7 +242,7 @@ class Window:
 
     def _layer_clim(self) -> tuple[float, float]:
         if self.layer == self.scene.score_name:
-            return self._score_clim()
+            return self._score_clim
         values = np.asarray(self._layer_values())
         values = values[np.isfinite(values)]
         if not values.size:
@@ -275,7 +283,7 @@ class Window:
             xlabel="E", ylabel="N", zlabel="Up", viewport=(0.87, 0.02, 1.0, 0.2), color=_INK
         )
         mapper = pv.DataSetMapper(pv.PolyData())
-        mapper.lookup_table = pv.LookupTable(actors.score_map(), scalar_range=self._score_clim())
+        mapper.lookup_table = pv.LookupTable(actors.score_map(), scalar_range=self._score_clim)
         self.plotter.add_scalar_bar(
             title=" ", mapper=mapper, vertical=True, position_x=0.88, position_y=0.3, height=0.42,
             width=0.06, color=_INK, title_font_size=6, label_font_size=14, fmt="%.2f", n_labels=6,
@@ -319,7 +327,7 @@ class Window:
                 border_size=2, color_on=colour, color_off="white", background_color="#9A9A9A",
             )  # fmt: skip
             self._write(f"layer {name}", label, (46 / _SIZE[0], (y - 1) / height), 9)
-        low, high = self._score_clim()
+        low, high = self._slider_range()
         self._slider("threshold", self.set_threshold, (low, high), self.threshold, "%.3g")
         self._slider("vertical exaggeration", self.set_exaggeration, EXAGGERATIONS, 1.0, "%.1f")
         for name in _AXES:
