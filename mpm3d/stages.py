@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,127 +16,17 @@ import xarray as xr
 from scipy.stats import rankdata
 
 import mpm3d
-from mpm3d import (
-    cube,
-    evaluate,
-    evidence,
-    fit,
-    inputs,
-    io,
-    labels,
-    models,
-    predict,
-    samples,
-    targets,
-    validate,
-    view,
-)
+from mpm3d import comparison, cube, evidence, fit, inputs, io, predict, targets, view
 from mpm3d.errors import StudyError
 from mpm3d.geometry import PropertyModel, Surface, joined
-from mpm3d.grid import Grid
-from mpm3d.run import Progress, RunFolder, hash_of, versions, write_text
-from mpm3d.study import (
-    DistanceLayer,
-    ForestTable,
-    InsideLayer,
-    Layer,
-    ModelTable,
-    NetworkTable,
-    Study,
-    sha256,
-)
+from mpm3d.run import hash_of, versions
+from mpm3d.study import DistanceLayer, InsideLayer, Layer, sha256
+from mpm3d.work import Run
 
-log = logging.getLogger("mpm3d")
-
-
-@contextmanager
-def _no_bar(label: str) -> Iterator[Progress]:
-    yield lambda done, total: None
-
-
-class Run:
-    """A study at work.
-
-    Parameters
-    ----------
-    study : Study
-        What to do.
-    folder : RunFolder
-        Where it goes.
-    say : callable
-        Takes each sentence for the user.
-    bar : callable
-        ``with bar(label) as progress:`` shows a step; ``progress(done, total)`` moves it on.
-    """
-
-    def __init__(
-        self,
-        study: Study,
-        folder: RunFolder | None = None,
-        *,
-        say: Callable[[str], None] = log.info,
-        bar: Callable[[str], Any] = _no_bar,
-    ) -> None:
-        self.study = study
-        self.folder = folder or RunFolder(study.run_folder)
-        self.say = say
-        self.bar = bar
-        self.path = self.folder.path
-        self.built = self.fitted = False
-
-    @cached_property
-    def grid(self) -> Grid:
-        """The cells of the study."""
-        return self.study.grid.grid()
-
-    @cached_property
-    def ground(self) -> inputs.Ground | None:
-        """The topography, where the study has one."""
-        return inputs.ground(self.study, self.grid, self.say)
-
-    @cached_property
-    def deposits(self) -> list[labels.Deposit]:
-        """Cells of every deposit, blind ones too."""
-        found = [inputs.deposit(self.study, table, self.grid, self.say) for table in self.study.deposits]
-        labels.check_deposits(found)
-        for d in found:
-            self.say(f"deposit {d.name}: {d.n_met} cells met, {d.n_filled} filled at least by half.")
-        return found
-
-    @property
-    def known(self) -> list[labels.Deposit]:
-        """Deposits that models may learn from."""
-        blind = {table.name for table in self.study.deposits if table.blind}
-        return [deposit for deposit in self.deposits if deposit.name not in blind]
-
-    @property
-    def blind(self) -> list[labels.Deposit]:
-        """Deposits that no model ever sees."""
-        blind = {table.name for table in self.study.deposits if table.blind}
-        return [deposit for deposit in self.deposits if deposit.name in blind]
-
-    @cached_property
-    def samples(self) -> samples.Samples:
-        """Known deposit cells and the background sample, drawn with the seed of the study."""
-        with self.bar("read samples"):
-            drawn = samples.from_cube(
-                cube.open(self.path("cube.zarr")),
-                self.known,
-                layers=tuple(layer.name for layer in self.study.layers),
-                background=self.study.samples.background,
-                rng=np.random.default_rng(self.study.seed),
-            )
-        for note in drawn.notes:
-            self.say(note)
-        return drawn
-
-    @property
-    def labels_key(self) -> str:
-        """Hash of what the samples depend on."""
-        files = [sha256(self.study.path(name)) for t in self.study.deposits for _, name in t.paths()]
-        tables = [t.model_dump() for t in self.study.deposits]
-        cells = cube.hash_of(cube.open(self.path("cube.zarr")))
-        return hash_of(cells, tables, files, self.study.samples.model_dump(), self.study.seed)
+__all__ = [
+    "Run", "build", "compare", "delineate", "doctor", "draw", "everything", "fit_models", "predict_volume",
+    "scene", "show",
+]  # fmt: skip
 
 
 def build(run: Run) -> xr.Dataset:
@@ -217,43 +104,13 @@ def _add_layer(run: Run, layer: Layer, recipe: str) -> None:
         )  # fmt: skip
 
 
-def _maker(run: Run, table: ModelTable) -> Callable[[], models.Estimator]:
-    """What makes an unfitted model of a table, on the layers of the study."""
-    layers = tuple(layer.name for layer in run.study.layers)
-    if isinstance(table, ForestTable):
-        settings = {"n_estimators": table.trees, "max_depth": table.depth, "max_features": table.features}
-    else:
-        names = ("epochs", "patience", "batch_size", "learning_rate", "device")
-        settings = {name: getattr(table, name) for name in names}
-    return lambda: models.make(table.kind, layers, **settings)
-
-
-def _model_folder(run: Run, number: int) -> str:
-    """The first model is the one that predicts the volume; the others are there to compare."""
-    return "model" if number == 0 else f"model_{run.study.models[number].kind}"
-
-
-def _drawing(run: Run, table: ModelTable) -> dict[str, Any]:
-    """What `fit.fit_members` and `validate.Settings` have in common."""
-    rules = run.study.samples
-    most = None if rules.max_patches is None else int(rules.max_patches / (1 + rules.negatives_per_positive))
-    stops = not isinstance(table, NetworkTable) or table.early_stopping
-    return {
-        "stand_off": rules.stand_off,
-        "ratio": rules.negatives_per_positive,
-        "max_positives": most,
-        "members": table.members,
-        "stopping": "deposit" if stops else "none",
-    }
-
-
 def fit_models(run: Run) -> None:
     """Fit every model of the study on all known deposits, each into its model folder."""
     if run.fitted:
         return
     ds = build(run)
     for number, table in enumerate(run.study.models):
-        started, name = time.monotonic(), _model_folder(run, number)
+        started, name = time.monotonic(), run.model_folder(number)
         key = hash_of(run.labels_key, table.model_dump(), mpm3d.__version__)
         if run.folder.done(f"fit {table.kind}", key, f"{name}/model.json"):
             run.say(f"{table.kind}: fitted already, used as it is.")
@@ -261,8 +118,8 @@ def fit_models(run: Run) -> None:
         known = [deposit.name for deposit in run.known]
         with run.bar(f"fit {table.kind}") as progress:
             fitted = fit.fit_members(
-                run.samples, _maker(run, table), known=known, seed=run.study.seed, progress=progress,
-                **_drawing(run, table),
+                run.samples, run.maker(table), known=known, seed=run.study.seed, progress=progress,
+                **run.drawing(table),
             )  # fmt: skip
         info = fit.save_members(run.path(name), fitted, _lineage(run, ds, key))
         for member in fitted:
@@ -285,121 +142,11 @@ def _lineage(run: Run, ds: xr.Dataset, key: str) -> dict[str, Any]:
 
 
 def compare(run: Run, *, full: bool = False) -> pd.DataFrame:
-    """Validate every model, score the blind deposits; print the comparison, keep a table and a figure."""
+    """Fit every model and put what they are worth side by side; ``full`` ranks against every cell."""
+    if full:
+        comparison.check_memory(run)
     fit_models(run)
-    started = time.monotonic()
-    parts = [run.labels_key, [table.model_dump() for table in run.study.models], full, mpm3d.__version__]
-    key = hash_of(*parts)
-    if run.folder.done("validate", key, "comparison.csv"):
-        table = pd.read_csv(run.path("comparison.csv"))
-        run.say(f"validation: done already, used as it is.\n{_side_by_side(table)}")
-        return table
-    drawn = _every_cell(run) if full else run.samples
-    if run.folder.overwrite:
-        shutil.rmtree(run.path("validation"), ignore_errors=True)
-    found = [_validated(run, table, drawn) for table in run.study.models]
-    blind = [row for number in range(len(found)) for row in _blind_rows(run, number, drawn)]
-    table = pd.concat([*(one.table for one in found), pd.DataFrame(blind)], ignore_index=True)
-    run.path("figures").mkdir(exist_ok=True)
-    curves = {name: curve for one in found for name, curve in one.curves.items()}
-    if curves:
-        evaluate.draw_pa_curve(curves, run.path("figures/pa_curve.png"), left_out=True)
-    write_text(run.path("comparison.csv"), table.to_csv(index=False, lineterminator="\n"))
-    crossings = {name: where and asdict(where) for one in found for name, where in one.crossings.items()}
-    words = "\n".join(one.paragraph() for one in found)
-    size = found[0].n_reference
-    run.folder.finish("validate", key, started, crossings=crossings, words=words, n_reference=size)
-    run.say(f"{words}\n{_side_by_side(table)}")
-    return table
-
-
-def _validated(run: Run, table: ModelTable, drawn: samples.Samples) -> validate.Comparison:
-    n_study = int(cube.open(run.path("cube.zarr"))[cube.STUDY_VOLUME].attrs.get("n_cells", run.grid.n_cells))
-    enough = len(drawn.deposits) > 1
-    if not enough:
-        run.say("one known deposit only: nothing can be left out, the random split is all there is.")
-    settings = validate.Settings(
-        **_drawing(run, table),
-        population=n_study - int((drawn.label == 1).sum()),
-        schemes=validate.SCHEMES if enough else ("random",),
-    )
-    with run.bar(f"validate {table.kind}") as progress:
-        return validate.validate(
-            drawn, {table.kind: _maker(run, table)}, settings=settings, seed=run.study.seed,
-            folder=run.path("validation"), progress=progress,
-        )  # fmt: skip
-
-
-def _every_cell(run: Run) -> samples.Samples:
-    """All cells of the study volume as background, where memory allows."""
-    needed = run.grid.n_cells * len(run.study.layers) * 27 * 4 / 1e9
-    if needed > 8:
-        raise StudyError(
-            f"--full needs patches of {needed:.0f} GB in memory, 8 GB is the most. Leave it out: a sample of "
-            f"{run.study.samples.background:,} cells is used then."
-        )
-    return samples.from_cube(
-        cube.open(run.path("cube.zarr")),
-        run.known,
-        layers=tuple(layer.name for layer in run.study.layers),
-        background=run.grid.n_cells,
-        rng=np.random.default_rng(run.study.seed),
-    )
-
-
-def _blind_rows(run: Run, number: int, drawn: samples.Samples) -> list[dict[str, Any]]:
-    """How the final model ranks the deposits that no model has seen, against the background sample."""
-    if not run.blind:
-        return []
-    members, _ = fit.load_members(run.path(_model_folder(run, number)))
-    shape = members[0].patch_shape
-    background = drawn.take(np.flatnonzero(drawn.label == 0)).cropped(shape)
-    reference, _ = fit.ensemble_score(members, background.patches)
-    ds, ranks = cube.open(run.path("cube.zarr")), {}
-    for deposit in run.blind:
-        score, _ = fit.ensemble_score(members, samples.take_patches(ds, deposit.cells, drawn.layers, shape))
-        ranks[deposit.name] = evaluate.volume_ranks(score, reference)
-    area, inside = evaluate.auc(ranks), evaluate.capture(ranks)
-    each = [("auc", area.each)]
-    each += [
-        (f"capture@{share:g}", {name: part[at] for name, part in inside.each.items()})
-        for at, share in enumerate(inside.shares)
-    ]
-    each.append(("median_rank", {name: float(np.median(values)) for name, values in ranks.items()}))
-    return [
-        {
-            "model": run.study.models[number].kind, "scheme": "blind", "metric": metric,
-            "mean": float(np.mean(list(values.values()))), "low": min(values.values()),
-            "high": max(values.values()), "n": len(values), "n_of": "deposits", "optimistic": False,
-        }
-        for metric, values in each
-    ]  # fmt: skip
-
-
-_SHOWN = [
-    ("random", "accuracy", "random split*\naccuracy"),
-    ("random", "auc", "AUC"),
-    ("random", "f1", "F1"),
-    ("deposit", "auc", "left out AUC"),
-    ("deposit", "capture@0.02", "left out best 2 %"),
-    ("deposit", "median_rank", "left out median rank"),
-    ("blind", "auc", "blind AUC"),
-    ("blind", "capture@0.02", "blind best 2 %"),
-    ("blind", "median_rank", "blind median rank"),
-]
-
-
-def _side_by_side(table: pd.DataFrame) -> str:
-    """The comparison as people read it: a row a model, what is optimistic marked."""
-    means = table.set_index(["model", "scheme", "metric"])["mean"]
-    rows = {}
-    for model in table["model"].drop_duplicates():
-        cells = {label: means.get((model, scheme, metric)) for scheme, metric, label in _SHOWN}
-        rows[model] = {label: f"{value:.3f}" for label, value in cells.items() if value is not None}
-    wide = pd.DataFrame(rows).fillna("–")
-    wide.index = [f"random split* {label}" if label in ("AUC", "F1") else label for label in wide.index]
-    wide.index = [str(label).replace("\n", " ") for label in wide.index]
-    return f"{wide.to_string()}\n* optimistic: test patches share cells with training patches."
+    return comparison.compare(run, full=full)
 
 
 def predict_volume(run: Run) -> predict.Summary:

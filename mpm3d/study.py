@@ -139,7 +139,6 @@ class SamplesTable(_Table):
     negatives_per_positive: Annotated[float, Field(gt=0)] = 1.0
     max_patches: Annotated[int, Field(ge=4)] | None = None
     background: Annotated[int, Field(ge=100)] = 50_000
-    random_share: Annotated[float, Field(gt=0, lt=1)] = 0.7
 
 
 class ForestTable(_Table):

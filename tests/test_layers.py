@@ -25,6 +25,8 @@ LEVELS = [
     ["synthetic", "view"],
     ["study", "run"],
     ["inputs"],
+    ["work"],
+    ["comparison"],
     ["stages"],
     ["cli"],
     ["__main__"],

@@ -243,4 +243,4 @@ def test_ranking_against_every_cell_of_a_large_grid_says_what_it_would_take(tmp_
     fine = loaded.grid.model_copy(update={"spacing": 10.0})
     run = stages.Run(loaded.model_copy(update={"grid": fine}))
     with pytest.raises(StudyError, match=r"--full needs patches of [0-9]+ GB in memory, 8 GB is the most"):
-        stages._every_cell(run)
+        stages.compare(run, full=True)

@@ -1,0 +1,140 @@
+"""A study at work: its run folder, and its grid, ground, deposits and samples, each read once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mpm3d import cube, inputs, labels, models
+from mpm3d.grid import Grid
+from mpm3d.run import Progress, RunFolder, hash_of
+from mpm3d.samples import Samples, from_cube
+from mpm3d.study import ForestTable, ModelTable, NetworkTable, Study, sha256
+
+log = logging.getLogger("mpm3d")
+
+
+@contextmanager
+def _no_bar(label: str) -> Iterator[Progress]:
+    yield lambda done, total: None
+
+
+class Run:
+    """A study at work.
+
+    Parameters
+    ----------
+    study : Study
+        What to do.
+    folder : RunFolder
+        Where it goes.
+    say : callable
+        Takes each sentence for the user.
+    bar : callable
+        ``with bar(label) as progress:`` shows a step; ``progress(done, total)`` moves it on.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        folder: RunFolder | None = None,
+        *,
+        say: Callable[[str], None] = log.info,
+        bar: Callable[[str], Any] = _no_bar,
+    ) -> None:
+        self.study = study
+        self.folder = folder or RunFolder(study.run_folder)
+        self.say = say
+        self.bar = bar
+        self.path = self.folder.path
+        self.built = self.fitted = False
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The cells of the study."""
+        return self.study.grid.grid()
+
+    @cached_property
+    def ground(self) -> inputs.Ground | None:
+        """The topography, where the study has one."""
+        return inputs.ground(self.study, self.grid, self.say)
+
+    @cached_property
+    def deposits(self) -> list[labels.Deposit]:
+        """Cells of every deposit, blind ones too."""
+        found = [inputs.deposit(self.study, table, self.grid, self.say) for table in self.study.deposits]
+        labels.check_deposits(found)
+        for d in found:
+            self.say(f"deposit {d.name}: {d.n_met} cells met, {d.n_filled} filled at least by half.")
+        return found
+
+    @property
+    def known(self) -> list[labels.Deposit]:
+        """Deposits that models may learn from."""
+        blind = {table.name for table in self.study.deposits if table.blind}
+        return [deposit for deposit in self.deposits if deposit.name not in blind]
+
+    @property
+    def blind(self) -> list[labels.Deposit]:
+        """Deposits that no model ever sees."""
+        blind = {table.name for table in self.study.deposits if table.blind}
+        return [deposit for deposit in self.deposits if deposit.name in blind]
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Known deposit cells and the background sample, drawn with the seed of the study."""
+        drawn = self.draw_samples(self.study.samples.background)
+        for note in drawn.notes:
+            self.say(note)
+        return drawn
+
+    def draw_samples(self, background: int) -> Samples:
+        """Known deposit cells and so many background cells."""
+        with self.bar("read samples"):
+            return from_cube(
+                cube.open(self.path("cube.zarr")),
+                self.known,
+                layers=tuple(layer.name for layer in self.study.layers),
+                background=background,
+                rng=np.random.default_rng(self.study.seed),
+            )
+
+    @property
+    def labels_key(self) -> str:
+        """Hash of what the samples depend on."""
+        files = [sha256(self.study.path(name)) for t in self.study.deposits for _, name in t.paths()]
+        tables = [t.model_dump() for t in self.study.deposits]
+        cells = cube.hash_of(cube.open(self.path("cube.zarr")))
+        return hash_of(cells, tables, files, self.study.samples.model_dump(), self.study.seed)
+
+    def maker(self, table: ModelTable) -> Callable[[], models.Estimator]:
+        """What makes an unfitted model of a table, on the layers of the study."""
+        layers = tuple(layer.name for layer in self.study.layers)
+        if isinstance(table, ForestTable):
+            settings = {"n_estimators": table.trees, "max_depth": table.depth, "max_features": table.features}
+        else:
+            names = ("epochs", "patience", "batch_size", "learning_rate", "device")
+            settings = {name: getattr(table, name) for name in names}
+        return lambda: models.make(table.kind, layers, **settings)
+
+    def model_folder(self, number: int) -> str:
+        """The first model is the one that predicts the volume; the others are there to compare."""
+        return "model" if number == 0 else f"model_{self.study.models[number].kind}"
+
+    def drawing(self, table: ModelTable) -> dict[str, Any]:
+        """What `fit.fit_members` and `validate.Settings` have in common."""
+        rules = self.study.samples
+        share = 1 / (1 + rules.negatives_per_positive)
+        stops = not isinstance(table, NetworkTable) or table.early_stopping
+        return {
+            "stand_off": rules.stand_off,
+            "ratio": rules.negatives_per_positive,
+            "max_positives": None if rules.max_patches is None else int(rules.max_patches * share),
+            "members": table.members,
+            "stopping": "deposit" if stops else "none",
+        }
