@@ -146,7 +146,9 @@ def compare(run: Run, *, full: bool = False) -> pd.DataFrame:
     if full:
         comparison.check_memory(run)
     fit_models(run)
-    return comparison.compare(run, full=full)
+    table = comparison.compare(run, full=full)
+    run.compared = True
+    return table
 
 
 def predict_volume(run: Run) -> predict.Summary:
@@ -178,7 +180,8 @@ def delineate(run: Run) -> targets.Delineation:
     """Cut the best share of the volume into ranked targets; write the table, surfaces and a voxet."""
     share = run.study.targets.share
     if share is None:
-        compare(run)
+        if not run.compared:
+            compare(run)
         share = _crossing_share(run)
     predict_volume(run)
     started = time.monotonic()
@@ -298,6 +301,7 @@ _PRINTED = ["id", "kind", "x", "y", "elevation", "volume_m3", "mean_score", "nea
 
 def everything(run: Run) -> None:
     """Go from files to a picture, and say what was made and where."""
+    compare(run)
     found = delineate(run)
     picture: Path | str
     try:

@@ -52,7 +52,7 @@ class Run:
         self.say = say
         self.bar = bar
         self.path = self.folder.path
-        self.built = self.fitted = False
+        self.built = self.fitted = self.compared = False  # by this process, so that stages are said once
 
     @cached_property
     def grid(self) -> Grid:

@@ -244,3 +244,19 @@ def test_ranking_against_every_cell_of_a_large_grid_says_what_it_would_take(tmp_
     run = stages.Run(loaded.model_copy(update={"grid": fine}))
     with pytest.raises(StudyError, match=r"--full needs patches of [0-9]+ GB in memory, 8 GB is the most"):
         stages.compare(run, full=True)
+
+
+@pytest.mark.render
+def test_everything_compares_the_models_even_where_the_share_is_set(
+    finished: tuple[Path, Told], tmp_path: Path, render: None
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(finished[0].parent, folder)
+    path = folder / "study.toml"
+    path.write_text(path.read_text().replace("[targets]", "[targets]\nshare = 0.05"))
+    told = Told()
+    stages.everything(start(path, told))
+    assert told.text.count("validation: done already") == 1
+    facts = start(path, Told()).folder.facts("targets")
+    assert facts["share"] == pytest.approx(0.05, rel=0.1)
+    assert "not a resource estimate" in told.text
