@@ -161,3 +161,19 @@ def test_a_file_that_is_no_study_is_told(folder: Path) -> None:
         study.load(folder / "none.toml")
     assert problems(folder, "name = ")[0].startswith("study.toml is not TOML: ")
     assert problems(folder, 'folder = "x"\n' + GOOD) == ["'folder' is not a key of study.toml. Remove it."]
+
+
+def test_the_study_of_the_readme_needs_nothing_but_its_files(folder: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    text = readme.split("```toml\n")[1].split("```")[0]
+    assert all("does not exist" in problem for problem in problems(folder, text))
+    text = text.replace(
+        "x = [500000, 505000], y = [4430000, 4435000], z = [-4600, 400]",
+        "x = [0, 500], y = [0, 500], z = [-500, 0]",
+    )
+    for name in ("granite", "faults", "topography", "north", "south"):
+        (folder / f"{name}.ts").write_text(surface_text())
+    for name in ("mesh.msh", "density.den"):
+        (folder / name).write_text("")
+    (folder / "study.toml").write_text(text)
+    assert study.load(folder / "study.toml").models[0].kind == "dl4"
