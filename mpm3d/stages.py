@@ -288,7 +288,8 @@ def _percentile_of(threshold: float, score: Any) -> float:
 def draw(run: Run, path: Path | None = None, *, exaggeration: float = 1.0) -> Path:
     """Draw the targets to a picture file, without a display."""
     place = path or run.path("figures/targets.png")
-    return view.picture.draw(scene(run), place, vertical_exaggeration=exaggeration)
+    with run.bar("picture"):
+        return view.picture.draw(scene(run), place, vertical_exaggeration=exaggeration)
 
 
 def show(run: Run) -> None:
@@ -296,7 +297,11 @@ def show(run: Run) -> None:
     view.desktop.show(scene(run))
 
 
-_PRINTED = ["id", "kind", "x", "y", "elevation", "volume_m3", "mean_score", "nearest_deposit", "distance_m"]
+_PRINTED = {
+    "id": "{}".format, "kind": "{}".format, "x": "{:,.0f}".format, "y": "{:,.0f}".format,
+    "elevation": "{:,.0f}".format, "volume_m3": "{:,.0f}".format, "mean_score": "{:.3g}".format,
+    "nearest_deposit": "{}".format, "distance_m": "{:,.0f}".format,
+}  # fmt: skip
 
 
 def everything(run: Run) -> None:
@@ -308,7 +313,7 @@ def everything(run: Run) -> None:
         picture = draw(run)
     except RuntimeError as error:
         picture = f"not drawn: {error}"
-    rows = found.table[_PRINTED].head(8).to_string(index=False, float_format="{:,.6g}".format)
+    rows = found.table[list(_PRINTED)].head(8).to_string(index=False, formatters=_PRINTED)
     run.say(f"\n{len(found.targets)} targets, the first of them:\n{rows}\n")
     if run.study.note:
         run.say(f"note: {run.study.note}")

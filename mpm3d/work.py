@@ -67,7 +67,11 @@ class Run:
     @cached_property
     def deposits(self) -> list[labels.Deposit]:
         """Cells of every deposit, blind ones too."""
-        found = [inputs.deposit(self.study, table, self.grid, self.say) for table in self.study.deposits]
+        tables, found = self.study.deposits, []
+        with self.bar("deposits") as progress:
+            for number, table in enumerate(tables, start=1):
+                found.append(inputs.deposit(self.study, table, self.grid, self.say))
+                progress(number, len(tables))
         labels.check_deposits(found)
         for d in found:
             self.say(f"deposit {d.name}: {d.n_met} cells met, {d.n_filled} filled at least by half.")
