@@ -163,8 +163,8 @@ def predict_volume(run: Run) -> predict.Summary:
     with run.bar(f"predict with {info['model']}") as progress:
         try:
             summary = score(settings=settings, progress=progress)
-        except predict.DifferentRun as different:
-            run.say(f"prospectivity: {different} It is made again.")
+        except predict.DifferentRun:
+            run.say("prospectivity: the one there is of another model, cube or settings. It is made again.")
             summary = score(settings=replace(settings, overwrite=True), progress=progress)
     run.folder.finish("predict", info["hash"], started, n_scored=summary.n_scored, lost=summary.lost)
     lost = ", ".join(f"{name} {share:.1%}" for name, share in summary.lost.items() if share)
@@ -314,7 +314,8 @@ def everything(run: Run) -> None:
     except RuntimeError as error:
         picture = f"not drawn: {error}"
     rows = found.table[list(_PRINTED)].head(8).to_string(index=False, formatters=_PRINTED)
-    run.say(f"\n{len(found.targets)} targets, the first of them:\n{rows}\n")
+    count = f"{len(found.targets)} target{'s' * (len(found.targets) != 1)}"
+    run.say(f"\n{count}, the best first:\n{rows}\n")
     if run.study.note:
         run.say(f"note: {run.study.note}")
     made = {

@@ -49,7 +49,7 @@ def test_predict_volume_does_everything_and_says_where_it_is(tmp_path: Path, ren
     for name in ("targets.csv", "targets.ts", "prospectivity.vo", "comparison.csv", "figures/targets.png"):
         assert str(runs / name) in text
         assert (runs / name).stat().st_size > 0
-    assert "targets, the first of them" in text
+    assert ", the best first:" in text
     assert f"mpm3d view {study}" in text
     assert "not a resource estimate" in text
     picture = tmp_path / "other.png"
