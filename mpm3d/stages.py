@@ -258,11 +258,13 @@ def scene(run: Run) -> view.Scene:
         cells["blind deposit"] = {deposit.name: deposit.cells for deposit in run.blind}
     layers = cube.open(run.path("cube.zarr"))
     score = ds["score"].values
+    percentiles = _percentiles(score)
+    lowest = percentiles[score >= np.float32(facts["threshold"])].min()
     return view.make_scene(
         title=f"{run.study.name}: prospectivity targets",
         grid=run.grid,
-        score=_percentiles(score),
-        threshold=_percentile_of(facts["threshold"], score),
+        score=percentiles,
+        threshold=float(lowest),
         units="percentile of the scored volume",
         note=run.study.note,
         surfaces=surfaces,
@@ -278,11 +280,6 @@ def _percentiles(score: Any) -> Any:
     scored = np.isfinite(score)
     values[scored] = (rankdata(score[scored]) - 0.5) / scored.sum() * 100
     return values
-
-
-def _percentile_of(threshold: float, score: Any) -> float:
-    """Percentile of the lowest cell that is at or above a score."""
-    return float(_percentiles(score)[score >= np.float32(threshold)].min())
 
 
 def draw(run: Run, path: Path | None = None, *, exaggeration: float = 1.0) -> Path:

@@ -108,9 +108,9 @@ class Run:
                 rng=np.random.default_rng(self.study.seed),
             )
 
-    @property
+    @cached_property
     def labels_key(self) -> str:
-        """Hash of what the samples depend on."""
+        """Hash of what the samples depend on; to be asked for when the cube is built."""
         files = [sha256(self.study.path(name)) for t in self.study.deposits for _, name in t.paths()]
         tables = [t.model_dump() for t in self.study.deposits]
         cells = cube.hash_of(cube.open(self.path("cube.zarr")))
