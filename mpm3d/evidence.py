@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from mpm3d.blocks import index_boxes
-from mpm3d.geometry import Array, PropertyModel, Surface
+from mpm3d.geometry import Array, Surface
 from mpm3d.grid import FloatArray, Grid
+from mpm3d.lattice import PropertyModel, Values
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -146,16 +147,15 @@ def resample(
     if method not in METHODS:
         raise ValueError(f"method {method!r} is not known, use one of {', '.join(METHODS)}.")
     values = _values(model, name)
-    weights = []
+    weights, parts = [], []
     for axis in range(3):
         weight = _axis_weights(model.edges[axis], grid, axis, method)
         used = np.flatnonzero(weight.getnnz(axis=0))
-        part = slice(used[0], used[-1] + 1) if len(used) else slice(0, 0)
-        values = values[(slice(None),) * axis + (part,)]
-        weights.append(weight[:, part])
-    if not values.size:
+        parts.append(slice(used[0], used[-1] + 1) if len(used) else slice(0, 0))
+        weights.append(weight[:, parts[-1]])
+    if any(part.stop == 0 for part in parts):
         return np.full(grid.shape, np.nan, dtype=np.float32)
-    values = np.asarray(values, dtype=float)
+    values = np.asarray(values[tuple(parts)], dtype=float)  # the only part of a file that is read
     known = ~np.isnan(values)
     total = _apply(weights, np.where(known, values, 0.0))
     missing = _apply(weights, (~known).astype(float))
@@ -298,7 +298,7 @@ def _fill(
     return kind
 
 
-def _values(model: PropertyModel, name: str | None) -> Array:
+def _values(model: PropertyModel, name: str | None) -> Values:
     names = list(model.values)
     if name is None and len(names) == 1:
         return model.values[names[0]]

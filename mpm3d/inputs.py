@@ -12,8 +12,9 @@ import xarray as xr
 
 from mpm3d import evidence, io, labels
 from mpm3d.errors import StudyError
-from mpm3d.geometry import Lines, Points, PropertyModel, Surface, Voxet
+from mpm3d.geometry import Lines, Points, Surface
 from mpm3d.grid import Grid
+from mpm3d.lattice import PropertyModel, Voxet
 from mpm3d.run import hash_of
 from mpm3d.study import DepositTable, DistanceLayer, InsideLayer, Layer, Study, UbcLayer, VoxetLayer, sha256
 

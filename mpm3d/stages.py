@@ -18,7 +18,8 @@ from scipy.stats import rankdata
 import mpm3d
 from mpm3d import comparison, cube, evidence, fit, inputs, io, predict, targets, view
 from mpm3d.errors import StudyError
-from mpm3d.geometry import PropertyModel, Surface, joined
+from mpm3d.geometry import Surface, joined
+from mpm3d.lattice import PropertyModel
 from mpm3d.run import hash_of, versions
 from mpm3d.study import DistanceLayer, InsideLayer, Layer, sha256
 from mpm3d.work import Run

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mpm3d import io
 from mpm3d.errors import FormatError, StudyError
-from mpm3d.geometry import Voxet
 from mpm3d.grid import Grid
+from mpm3d.lattice import Voxet
 
 Files = Annotated[list[str], Field(min_length=1)]
 Pair = tuple[float, float]

@@ -9,8 +9,9 @@ import xarray as xr
 from scipy.interpolate import LinearNDInterpolator
 
 from mpm3d import evidence, io
-from mpm3d.geometry import PropertyModel, Surface
+from mpm3d.geometry import Surface
 from mpm3d.grid import Grid
+from mpm3d.lattice import PropertyModel
 
 UTM = np.array([557_123.4, 7_133_567.8, -321.0])
 FACES = np.array(

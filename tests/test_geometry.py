@@ -9,8 +9,9 @@ import pytest
 
 from mpm3d.blocks import index_boxes, tile
 from mpm3d.errors import FormatError, StudyError, require
-from mpm3d.geometry import Lines, Points, PropertyModel, Surface, Voxet, bounds_of, joined
+from mpm3d.geometry import Lines, Points, Surface, bounds_of, joined
 from mpm3d.grid import Grid
+from mpm3d.lattice import PropertyModel, Voxet
 
 TETRAHEDRON = Surface(
     "tetrahedron",
@@ -131,7 +132,7 @@ def test_lattices_that_cannot_be_cells_are_refused():
     straight = np.eye(3)
     with pytest.raises(ValueError, match="registration 'node' is not known, use 'center' or 'corner'"):
         lattice(straight).as_model("node")
-    with pytest.raises(ValueError, match=r"voxet 'lat' is rotated or skewed \(steps .*Resample it in GoCAD"):
+    with pytest.raises(ValueError, match=r"voxet 'lat' is rotated or skewed \(steps .*evidence.resample"):
         lattice([[1, 0.1, 0], [-0.1, 1, 0], [0, 0, 1]]).as_model()
     with pytest.raises(ValueError, match="voxet 'lat' is rotated or skewed"):
         lattice([[1, 0, 0], [1, 0, 0], [0, 0, 1]]).as_model()

@@ -11,8 +11,9 @@ import xarray as xr
 
 from mpm3d import inputs, io
 from mpm3d.errors import StudyError
-from mpm3d.geometry import Lines, Points, PropertyModel, Surface
+from mpm3d.geometry import Lines, Points, Surface
 from mpm3d.grid import Grid
+from mpm3d.lattice import PropertyModel
 from mpm3d.study import (
     DepositTable,
     DistanceLayer,

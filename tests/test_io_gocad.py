@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from mpm3d import io
 from mpm3d.errors import FormatError
-from mpm3d.geometry import Lines, Points, Surface, Voxet
+from mpm3d.geometry import Lines, Points, Surface
 from mpm3d.io import gocad
 from mpm3d.io.gocad.lines import split_words
+from mpm3d.lattice import Voxet
 
 TWO_TRIANGLES = """GOCAD TSurf 1
 HEADER {
@@ -466,8 +467,8 @@ def test_written_surfaces_come_back_bit_for_bit(tmp_path):
     vertices = np.array([[1 / 3, 7e6 + 0.1, -5e-9], [2, 0, 0], [0, 3, 0.2], [9, 9, 9], [8, 9, 9], [9, 8, 7]])
     surface = Surface(
         "Fault 'A' (main)", vertices, np.array([[0, 1, 2], [3, 4, 5]]), np.array([0, 1]),
-        {"a b": np.array([1.5, np.nan, -99999, 4, 5, 6]), "v": np.arange(18.0).reshape(6, 3)},
-        {"a b": "g / cm3"}, "UTM 51N",
+        properties={"a b": np.array([1.5, np.nan, -99999, 4, 5, 6]), "v": np.arange(18.0).reshape(6, 3)},
+        units={"a b": "g / cm3"}, crs_name="UTM 51N",
     )  # fmt: skip
     gocad.write_surfaces(tmp_path / "out.ts", [surface, surface])
     again, twin = io.read(tmp_path / "out.ts")
@@ -514,7 +515,7 @@ def test_connected_triangles_make_a_part_each_and_shared_vertices_become_atoms(t
 def test_written_lines_and_points_come_back(tmp_path):
     vertices = np.array([[1.0, 2, 3], [4, 5, 6.5], [7, 8, 9], [0, 1, 0], [2, 2, 2]])
     lines = Lines("l", vertices, np.array([[0, 1], [1, 2], [3, 4]]), properties={"p": np.arange(5.0)})
-    points = Points("p", vertices, {"au": np.array([1, np.nan, 3, 4, 5])})
+    points = Points("p", vertices, properties={"au": np.array([1, np.nan, 3, 4, 5])})
     gocad.write_lines(tmp_path / "l.pl.gz", [lines])
     gocad.write_points(tmp_path / "p.vs", [points])
     (line,) = io.read(tmp_path / "l.pl.gz")
@@ -560,7 +561,10 @@ def surfaces(draw):
     # one part, so that the order of vertices and triangles is that of the file
     part = np.zeros(len(triangles), dtype=np.int64)
     name, prop = draw(NAME), draw(NAME)
-    return Surface(name, vertices, triangles, part, {prop: values}, {prop: "m"}, draw(NAME), sense)
+    return Surface(
+        name, vertices, triangles, part, properties={prop: values}, units={prop: "m"}, crs_name=draw(NAME),
+        z_positive=sense,
+    )  # fmt: skip
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

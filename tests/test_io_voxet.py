@@ -14,9 +14,9 @@ from hypothesis.extra import numpy as hnp
 
 from mpm3d import io
 from mpm3d.errors import FormatError
-from mpm3d.geometry import PropertyModel, Voxet
 from mpm3d.grid import Grid
 from mpm3d.io import gocad
+from mpm3d.lattice import PropertyModel, Voxet
 
 HEADER = """GOCAD Voxet 1
 HEADER {

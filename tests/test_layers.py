@@ -14,6 +14,7 @@ LEVELS = [
     ["errors"],
     ["grid"],
     ["geometry", "blocks"],
+    ["lattice", "wells"],
     ["io"],
     ["evidence"],
     ["cube", "labels"],

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from mpm3d import cube, evidence, labels, samples
 from mpm3d.blocks import tile
-from mpm3d.geometry import PropertyModel, Surface
+from mpm3d.geometry import Surface
 from mpm3d.grid import Grid
+from mpm3d.lattice import PropertyModel
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steady")

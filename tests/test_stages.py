@@ -14,7 +14,8 @@ import xarray as xr
 
 from mpm3d import cube, io, stages, study, view
 from mpm3d.errors import StudyError
-from mpm3d.geometry import Surface, Voxet
+from mpm3d.geometry import Surface
+from mpm3d.lattice import Voxet
 from mpm3d.run import RunFolder
 from tests.conftest import BUNDLED, small_study
 

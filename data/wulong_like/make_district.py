@@ -18,8 +18,8 @@ import numpy as np
 
 from mpm3d import synthetic
 from mpm3d.errors import require
-from mpm3d.geometry import PropertyModel
 from mpm3d.grid import FloatArray
+from mpm3d.lattice import PropertyModel
 from mpm3d.synthetic.geology import FRAME
 from mpm3d.synthetic.physics import fill_air
 

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from mpm3d.errors import FormatError
-from mpm3d.geometry import Lines, Points, Surface, Voxet
+from mpm3d.geometry import Lines, Points, Surface
 from mpm3d.io import gocad, raster, table, ubc
 from mpm3d.io.files import read_head
+from mpm3d.lattice import Voxet
 
 __all__ = ["gocad", "is_gocad", "raster", "read", "table", "ubc"]
 

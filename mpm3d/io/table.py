@@ -46,7 +46,7 @@ def read_points(path: str | Path) -> Points:
         columns["z"] = "elevation"
     xyz = _coordinates(path, table, tuple(columns.values()))
     properties, notes = _properties(table, set(columns.values()))
-    return Points(stem_of(path), xyz, properties, notes=notes)
+    return Points(stem_of(path), xyz, properties=properties, kind="points table", notes=notes)
 
 
 def read_segments(path: str | Path) -> Lines:
@@ -73,7 +73,15 @@ def read_segments(path: str | Path) -> Lines:
     values, notes = _properties(table, set(_ENDS))
     segments = np.arange(len(ends), dtype=np.int64).reshape(-1, 2)
     properties = {name: np.repeat(value, 2) for name, value in values.items()}
-    return Lines(stem_of(path), ends, segments, np.arange(len(segments)), properties, notes=notes)
+    return Lines(
+        stem_of(path),
+        ends,
+        segments,
+        np.arange(len(segments)),
+        properties=properties,
+        kind="intervals table",
+        notes=notes,
+    )
 
 
 def _read(path: str | Path) -> pd.DataFrame:

@@ -11,9 +11,10 @@ from typing import NoReturn
 import numpy as np
 
 from mpm3d.errors import FormatError
-from mpm3d.geometry import Array, PropertyModel
+from mpm3d.geometry import Array
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import read_text, stem_of, to_count, to_number, write_text
+from mpm3d.lattice import PropertyModel
 
 Edges = tuple[FloatArray, FloatArray, FloatArray]
 # more cells along an axis, or wider ones, mean a damaged file
@@ -164,7 +165,9 @@ def read_model(
         if gone.any():
             notes.append(f"{name!r} has no value in {int(gone.sum())} of {cells.size} cells.")
         values[name] = np.where(gone, np.nan, cells)
-    return PropertyModel(stem_of(mesh_path), edges, values, dict(units or {}), notes=tuple(notes))
+    return PropertyModel(
+        stem_of(mesh_path), edges, values, kind="UBC tensor mesh", units=dict(units or {}), notes=tuple(notes)
+    )
 
 
 def _read_values(path: str | Path, shape: tuple[int, int, int]) -> FloatArray:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mpm3d.geometry import Points, PropertyModel
+from mpm3d.geometry import Points
 from mpm3d.io import gocad, ubc
+from mpm3d.lattice import PropertyModel
 from mpm3d.synthetic.make import BLURRED, District
 
 _SURFACES = {
@@ -114,7 +115,7 @@ def _deposit_file(name: str) -> str:
 def _write_models(models: Mapping[str, PropertyModel], place: Path) -> None:
     ubc.write_mesh(place / _MESH, models["density"].edges)
     for name, file in _MODELS.items():
-        ubc.write_model(place / file, _short(models[name], name).values[name])
+        ubc.write_model(place / file, np.asarray(_short(models[name], name).values[name]))
     gocad.write_voxet(place / _VOXET, _short(models["resistivity"], "resistivity"))
 
 
@@ -124,7 +125,7 @@ def _short(model: PropertyModel, name: str) -> PropertyModel:
     with np.errstate(divide="ignore"):
         digits = 3 - np.floor(np.log10(np.abs(values), where=values != 0, out=np.zeros_like(values)))
     rounded = (np.rint(values * 10.0**digits) / 10.0**digits).astype(np.float32)
-    return PropertyModel(model.name, model.edges, {name: rounded}, model.units, notes=model.notes)
+    return PropertyModel(model.name, model.edges, {name: rounded}, units=model.units, notes=model.notes)
 
 
 def study_text(district: District, name: str, note: str, *, settings: str = QUICK) -> str:

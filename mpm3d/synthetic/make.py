@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpm3d.evidence import below_topography, resample
-from mpm3d.geometry import PropertyModel
 from mpm3d.grid import FloatArray, Grid
 from mpm3d.labels import cells_of_body
+from mpm3d.lattice import PropertyModel
 from mpm3d.synthetic.geology import CRS, FRAME, STYLES, Geology, draw_geology
 from mpm3d.synthetic.ore import NAMES, Orebody, draw_blind, place, with_decoys
 from mpm3d.synthetic.physics import PROPERTIES, as_model, seen_from_above, true_properties

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpm3d.geometry import PropertyModel
 from mpm3d.grid import FloatArray, Grid
+from mpm3d.lattice import PropertyModel
 from mpm3d.synthetic.fields import blur_with_depth, random_field
 from mpm3d.synthetic.geology import FRAME, Geology
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from mpm3d.geometry import Lines, Points, Surface, Voxet
+from mpm3d.geometry import Lines, Points, Surface
 from mpm3d.io.gocad.lines import Block, TextFile, read_blocks
 from mpm3d.io.gocad.sentinels import drop_sentinels
 from mpm3d.io.gocad.text import KINDS, read_text_object
 from mpm3d.io.gocad.voxet import read_voxet
 from mpm3d.io.gocad.write import write_lines, write_points, write_surfaces, write_voxet
+from mpm3d.lattice import Voxet
 
 __all__ = [
     "drop_sentinels",

@@ -72,6 +72,7 @@ def read_text_object(text: TextFile, block: Block, errors: str) -> Surface | Lin
     xyz = np.where(factor < 0, 0.0 - atoms.xyz * abs(factor), atoms.xyz * abs(factor))
     depth = "Depth" if block.crs.depth else "Elevation"
     more: dict[str, Any] = {
+        "kind": {"tsurf": "TSurf", "pline": "PLine", "vset": "VSet"}[block.kind],
         "properties": properties,
         "units": table.units,
         "crs_name": block.crs.name,

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from mpm3d.errors import FormatError
-from mpm3d.geometry import Array, Voxet
+from mpm3d.geometry import Array
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import read_text, to_count, to_number
 from mpm3d.io.gocad.lines import LARGEST, SAME, Block, TextFile, split_words
 from mpm3d.io.gocad.write import statistics
+from mpm3d.lattice import Voxet
 
 Shape = tuple[int, int, int]
 # more samples than this in a header means a damaged file
@@ -66,10 +67,10 @@ def read_voxet(text: TextFile, block: Block, errors: str, byte_order: str) -> Vo
         kept.append(f"regions were not read: {', '.join(r[0] for r in regions if r)}.")
     units = {n: properties[n].word("PROP_UNIT") for n in values}
     return Voxet(
-        block.name, origin * factor + 0.0, steps * factor + 0.0, shape, values,
-        {n: unit for n, unit in units.items() if unit and unit.lower() != "none"},
-        {n: codes for n in values if (codes := _classes(properties[n]))},
-        block.crs.name, "Depth" if block.crs.depth else "Elevation", tuple(kept),
+        block.name, origin * factor + 0.0, steps * factor + 0.0, shape, values, kind="Voxet",
+        units={n: unit for n, unit in units.items() if unit and unit.lower() != "none"},
+        classes={n: codes for n in values if (codes := _classes(properties[n]))},
+        crs_name=block.crs.name, z_positive="Depth" if block.crs.depth else "Elevation", notes=tuple(kept),
     )  # fmt: skip
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from mpm3d.geometry import Array, Lines, Points, PropertyModel, Surface
+from mpm3d.geometry import Array, Lines, Points, Surface
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import replacing, write_text
+from mpm3d.lattice import PropertyModel
 
 Rows = NDArray[np.int64]
 # tried in this order until one is not among the values
@@ -238,7 +239,8 @@ def write_voxet(
                 )
             file = _data_name(path, name, taken)
             names = (classes or {}).get(name)
-            data, no_data = _float_data(name, values) if names is None else _code_data(name, values, names)
+            cells = np.asarray(values)
+            data, no_data = _float_data(name, cells) if names is None else _code_data(name, cells, names)
             data.tofile(files.enter_context(replacing(path.with_name(file))))
             unit = quoted(model.units.get(name, "none"))
             lines += _property_lines(number, name, unit, data, no_data)

@@ -1,0 +1,39 @@
+"""How files are to be read where they leave a choice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """Choices of the reader; what a format does not know is ignored by it.
+
+    Parameters
+    ----------
+    errors : {"strict", "skip"}
+        ``"skip"`` leaves out what refers to nothing or cannot be read and notes it; ``"strict"`` refuses.
+    byte_order : {"big", "little"}
+        Of the binary values of GoCAD files. GoCAD writes ``"big"`` always.
+    outside : bool
+        Whether a header may name data files outside its own folder.
+    mesh : str or Path, optional
+        Mesh of a UBC model file.
+
+    Raises
+    ------
+    ValueError
+        If a choice is not known.
+    """
+
+    errors: str = "strict"
+    byte_order: str = "big"
+    outside: bool = False
+    mesh: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.errors not in ("strict", "skip"):
+            raise ValueError(f"errors={self.errors!r} is not known, use 'strict' or 'skip'.")
+        if self.byte_order not in ("big", "little"):
+            raise ValueError(f"byte_order={self.byte_order!r} is not known, use 'big' or 'little'.")

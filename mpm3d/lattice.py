@@ -1,0 +1,471 @@
+"""Values in cells: tensor meshes, lattices of any orientation, blocks of any size and 2D grids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mpm3d.geometry import Array, Body, Bounds, bounds_of
+from mpm3d.grid import FloatArray, Grid
+
+Point = tuple[float, float, float]
+
+
+class Lazy:
+    """An array in a file, of which only the part that is asked for is read and made into numbers.
+
+    Parameters
+    ----------
+    raw : array-like with shape and slices
+        What is in the file, a ``numpy.memmap`` or a Zarr array.
+    decode : callable, optional
+        Makes values of a part of ``raw``, element by element: byte order, no-data to NaN.
+    dtype : numpy dtype, optional
+        Type of the values that ``decode`` makes.
+    """
+
+    def __init__(
+        self, raw: Any, decode: Callable[[Array], Array] | None = None, dtype: np.dtype[Any] | None = None
+    ) -> None:
+        self.raw = raw
+        self.decode = decode
+        self.dtype = np.dtype(raw.dtype if dtype is None else dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return tuple(int(n) for n in self.raw.shape)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.raw.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return int(np.prod(self.raw.shape, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Array:
+        part = np.asarray(self.raw[key])
+        return part if self.decode is None else self.decode(part)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        values = self[...]
+        return values if dtype is None else values.astype(dtype)
+
+    def oriented(self, order: Sequence[int], flip: tuple[slice, ...]) -> Lazy:
+        """The same values with axes in another order, some of them reversed; nothing is read."""
+        return Lazy(np.transpose(self.raw, order)[flip], self.decode, self.dtype)
+
+
+Values = Array | Lazy
+
+
+def _oriented(values: Values, order: Sequence[int], flip: tuple[slice, ...]) -> Values:
+    if isinstance(values, Lazy):
+        return values.oriented(order, flip)
+    oriented: Array = np.transpose(values, order)[flip]
+    return oriented
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Place and directions of the local axes of cells that do not lie along x, y and z.
+
+    Parameters
+    ----------
+    origin : array of shape (3,)
+        x, y, elevation of the local point (0, 0, 0), in metres.
+    axes : array of shape (3, 3)
+        Rows are the steps in x, y, z of one metre along the local x, y and z.
+    """
+
+    origin: FloatArray
+    axes: FloatArray
+
+    def to_world(self, local: ArrayLike) -> FloatArray:
+        """World coordinates ``(n, 3)`` of local ones."""
+        return np.asarray(np.asarray(local, dtype=float) @ self.axes + self.origin)
+
+    def to_local(self, xyz: ArrayLike) -> FloatArray:
+        """Local coordinates ``(n, 3)`` of x, y, elevation."""
+        return np.asarray((np.asarray(xyz, dtype=float) - self.origin) @ np.linalg.inv(self.axes))
+
+    @classmethod
+    def rotated(cls, origin: ArrayLike, degrees: float) -> Frame:
+        """Axes turned counterclockwise about the vertical, seen from above."""
+        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        return cls(np.asarray(origin, dtype=float), np.array([[c, s, 0.0], [-s, c, 0], [0, 0, 1]]))
+
+
+def _corners(low: ArrayLike, high: ArrayLike) -> FloatArray:
+    """The eight corners ``(8, 3)`` of a box."""
+    ends = np.array([low, high], dtype=float)
+    return np.array([[ends[i, 0], ends[j, 1], ends[k, 2]] for k in (0, 1) for j in (0, 1) for i in (0, 1)])
+
+
+@dataclass(frozen=True, eq=False)
+class PropertyModel(Body):
+    """Values in the cells of a tensor mesh, cells of any width.
+
+    Parameters
+    ----------
+    edges : tuple of three arrays
+        Ascending cell edges along z (elevation), y and x, in metres, one more than cells.
+    values : mapping of str to array of shape (z, y, x)
+        Index 0 is the lowest, southernmost, westernmost cell; NaN where there is no data. `Lazy` arrays are
+        read in parts.
+    classes : mapping of str to mapping of int to str, optional
+        Class names of the values that hold codes.
+    frame : Frame, optional
+        Where the edges are local coordinates; None where they are x, y and elevation.
+    layout : str
+        Order in which the file has the values and what they stand for, in a sentence.
+    first_centre : tuple of float, optional
+        x, y, elevation of the centre of the cell that the file has first; cell (0, 0, 0) by default.
+    name, kind, units, crs_name, z_positive, notes
+        As in `geometry.Body`.
+    """
+
+    edges: tuple[FloatArray, FloatArray, FloatArray]
+    values: Mapping[str, Values]
+    _: KW_ONLY
+    classes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    frame: Frame | None = None
+    layout: str = ""
+    first_centre: Point | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of cells along z, y and x."""
+        nz, ny, nx = (len(edge) - 1 for edge in self.edges)
+        return nz, ny, nx
+
+    @property
+    def bounds(self) -> Bounds:
+        """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of the cell edges, in metres."""
+        z, y, x = self.edges
+        corners = _corners((x[0], y[0], z[0]), (x[-1], y[-1], z[-1]))
+        return bounds_of(corners if self.frame is None else self.frame.to_world(corners))
+
+    @classmethod
+    def from_grid(cls, name: str, grid: Grid, values: Mapping[str, Values], **more: Any) -> PropertyModel:
+        """Values on the equal cells of a `Grid`."""
+        edges = tuple(
+            corner + np.arange(n + 1) * step
+            for corner, n, step in zip(grid.corner, grid.shape, grid.spacing, strict=True)
+        )
+        return cls(name, edges, values, **more)  # type: ignore[arg-type]
+
+    def aligned(self) -> PropertyModel:
+        """The model itself, if its cells lie along x, y and z.
+
+        Raises
+        ------
+        ValueError
+            If they are rotated or skewed.
+        """
+        if self.frame is not None:
+            raise ValueError(
+                f"{self.name!r} is rotated or skewed (axes {np.round(self.frame.axes, 6).tolist()}), cells "
+                "along x, y and z are needed. Resample it onto a grid first: evidence.resample(model, grid)."
+            )
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class Voxet(Body):
+    """A regular lattice of samples with any orientation, as GoCAD stores it.
+
+    Sample ``(i, j, k)`` lies at ``origin + i * steps[0] + j * steps[1] + k * steps[2]`` and is the *centre*
+    of its cell.
+
+    Parameters
+    ----------
+    origin : array of shape (3,)
+        x, y, elevation of the sample stored first, in metres.
+    steps : array of shape (3, 3)
+        Rows are the x, y, z steps from one sample to the next along U, V and W; zero for an axis of one
+        sample whose step the file does not tell.
+    shape : tuple of int
+        Number of samples ``(n_w, n_v, n_u)``.
+    values : mapping of str to array of shape (n_w, n_v, n_u)
+        As stored, U fastest; NaN where there is no data. Large ones are `Lazy` and read in parts. Whole
+        numbers that have a no-data code are floats, so that NaN can stand for it.
+    classes : mapping of str to mapping of int to str, optional
+        Class names of the properties that hold codes.
+    regions : mapping of str to array of shape (n_w, n_v, n_u), optional
+        Named sets of samples, true where a sample belongs to it.
+    name, kind, units, crs_name, z_positive, notes
+        As in `geometry.Body`.
+    """
+
+    origin: FloatArray
+    steps: FloatArray
+    shape: tuple[int, int, int]
+    values: Mapping[str, Values]
+    _: KW_ONLY
+    classes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    def as_model(self, registration: str = "center") -> PropertyModel:
+        """The values on axis-aligned cells, axes permuted and flipped as needed.
+
+        Parameters
+        ----------
+        registration : {"center", "corner"}
+            ``"center"``: samples are cell centres, so the extent grows by half a cell on each side, as in
+            GoCAD. ``"corner"``: the exporter meant the ends of the axes as the corners of ``n`` cells.
+
+        Raises
+        ------
+        ValueError
+            If the axes are rotated or skewed, or an axis of one sample has no step.
+        """
+        if registration not in ("center", "corner"):
+            raise ValueError(f"registration {registration!r} is not known, use 'center' or 'corner'.")
+        axis = self._axes()  # axis[k] of z, y, x is the lattice axis (0 U, 1 V, 2 W) parallel to it
+        counts = self.shape[::-1]  # (n_u, n_v, n_w)
+        edges, flips = [], []
+        for world, lattice in zip((2, 1, 0), axis, strict=True):
+            n, step = counts[lattice], float(self.steps[lattice, world])
+            if registration == "corner":
+                step, first = step * max(n - 1, 1) / n, float(self.origin[world])
+            else:
+                first = float(self.origin[world]) - step / 2
+            line = first + np.arange(n + 1) * step
+            flips.append(step < 0)
+            edges.append(line[::-1] if step < 0 else line)
+        order = [2 - lattice for lattice in axis]  # stored arrays are (w, v, u)
+        flip = tuple(slice(None, None, -1 if f else 1) for f in flips)
+        values = {name: _oriented(array, order, flip) for name, array in self.values.items()}
+        return PropertyModel(
+            self.name, (edges[0], edges[1], edges[2]), values, classes=self.classes,
+            first_centre=self.first_centre(registration), **self.common(),
+        )  # fmt: skip
+
+    def _cell_steps(self, registration: str) -> FloatArray:
+        """Edges of one cell along U, V and W: rows of x, y, z."""
+        if registration == "center":
+            return self.steps
+        if registration != "corner":
+            raise ValueError(f"registration {registration!r} is not known, use 'center' or 'corner'.")
+        counts = np.array(self.shape[::-1], dtype=float)[:, None]
+        return np.asarray(self.steps * np.maximum(counts - 1, 1) / counts)
+
+    def _corner_first(self) -> FloatArray:
+        return np.asarray(self.origin + self._cell_steps("corner").sum(axis=0) / 2)
+
+    def extent(self, registration: str = "center") -> Bounds:
+        """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of the cells, in metres; see `as_model`."""
+        steps = self._cell_steps(registration)
+        first = self.origin - steps.sum(axis=0) / 2 if registration == "center" else self.origin
+        share = _corners((0, 0, 0), self.shape[::-1])
+        return bounds_of(first + share @ steps)
+
+    def first_centre(self, registration: str = "center") -> Point:
+        """x, y, elevation of the centre of the cell that is stored first, in metres; see `as_model`."""
+        first = self.origin if registration == "center" else self._corner_first()
+        return float(first[0]), float(first[1]), float(first[2])
+
+    @property
+    def bounds(self) -> Bounds:
+        """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of the cells, samples being their centres, in metres."""
+        return self.extent()
+
+    def _axes(self) -> tuple[int, int, int]:
+        size = np.abs(self.steps)
+        length = size.max(axis=1)
+        if np.any(length == 0):
+            missing = "UVW"[int(np.argmin(length))]
+            raise ValueError(
+                f"voxet {self.name!r}: axis {missing} has one sample and no step, so cells have no size."
+            )
+        parallel = size > 1e-6 * length[:, None]
+        if np.any(parallel.sum(axis=1) != 1) or np.any(parallel.sum(axis=0) != 1):
+            raise ValueError(
+                f"voxet {self.name!r} is rotated or skewed (steps {self.steps.tolist()}), "
+                "cells along x, y and z are needed. Resample it onto a grid: evidence.resample(voxet, grid)."
+            )
+        x, y, z = (int(np.argmax(parallel[:, world])) for world in range(3))
+        return z, y, x
+
+
+@dataclass(frozen=True, eq=False)
+class StructuredGrid(Body):
+    """Hexahedral cells between points that are stored as a lattice but lie anywhere: GoCAD's SGrid.
+
+    Parameters
+    ----------
+    points : array of shape (n_w, n_v, n_u, 3)
+        x, y, elevation of the corners of the cells, in metres.
+    values : mapping of str to array
+        ``(n_w - 1, n_v - 1, n_u - 1)`` for values of cells, ``(n_w, n_v, n_u)`` for values at points; NaN
+        where there is no data.
+    classes : mapping of str to mapping of int to str, optional
+        Class names of the values that hold codes.
+    regions : mapping of str to array, optional
+        Named sets of cells or points, shaped as values.
+    name, kind, units, crs_name, z_positive, notes
+        As in `geometry.Body`.
+    """
+
+    points: FloatArray
+    values: Mapping[str, Array]
+    _: KW_ONLY
+    classes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of cells along W, V and U."""
+        nw, nv, nu = (n - 1 for n in self.points.shape[:3])
+        return nw, nv, nu
+
+    @property
+    def bounds(self) -> Bounds:
+        """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of the points, in metres."""
+        return bounds_of(self.points.reshape(-1, 3))
+
+    def centres(self) -> FloatArray:
+        """Mean of the eight corners of each cell, ``(n_w - 1, n_v - 1, n_u - 1, 3)``, in metres."""
+        p, low, high = self.points, slice(None, -1), slice(1, None)
+        corners = [p[w, v, u] for w in (low, high) for v in (low, high) for u in (low, high)]
+        return np.asarray(sum(corners) / 8)
+
+
+@dataclass(frozen=True, eq=False)
+class BlockModel(Body):
+    """Boxes of any size that need not fill a lattice: OcTrees and block models of a table.
+
+    Parameters
+    ----------
+    centres : array of shape (n, 3)
+        x, y, elevation of the centres, in metres, or local coordinates if there is a frame.
+    sizes : array of shape (n, 3)
+        Full widths along the same axes, in metres.
+    values : mapping of str to array of shape (n,)
+        In the order of the file; NaN where there is no data.
+    texts : mapping of str to array of str of shape (n,), optional
+        Columns of text, such as rock codes; empty where missing.
+    frame : Frame, optional
+        Where the centres are local coordinates.
+    name, kind, units, crs_name, z_positive, notes
+        As in `geometry.Body`.
+    """
+
+    centres: FloatArray
+    sizes: FloatArray
+    values: Mapping[str, Array]
+    _: KW_ONLY
+    texts: Mapping[str, Array] = field(default_factory=dict)
+    frame: Frame | None = None
+    layout: str = ""
+
+    @property
+    def bounds(self) -> Bounds:
+        """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of the boxes, in metres."""
+        if not len(self.centres):
+            return bounds_of(np.zeros((0, 3)))
+        if self.frame is None:
+            return bounds_of(np.concatenate([self.centres - self.sizes / 2, self.centres + self.sizes / 2]))
+        signs = _corners((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
+        ends = [bounds_of(self.frame.to_world(self.centres + sign * self.sizes)) for sign in signs]
+        low, high = np.min(ends, axis=0)[:3], np.max(ends, axis=0)[3:]
+        return bounds_of(np.array([low, high]))
+
+    def as_model(self) -> PropertyModel:
+        """The values on a lattice, where all blocks have one size and lie on one; NaN where there is none.
+
+        Raises
+        ------
+        ValueError
+            If sizes differ, a block is off the lattice, two share a cell, or the lattice would have more
+            than 1000 cells for each block.
+        """
+        width = self.sizes[0] if len(self.sizes) else np.ones(3)
+        if not len(self.centres) or np.any(np.abs(self.sizes - width) > 1e-6 * width):
+            raise ValueError(
+                f"the blocks of {self.name!r} are not of one size, so they make no lattice. Resample them "
+                "onto a grid: evidence.resample(blocks, grid)."
+            )
+        low = self.centres.min(axis=0)
+        position = (self.centres - low) / width
+        index = np.round(position).astype(np.int64)
+        nx, ny, nz = (int(n) for n in index.max(axis=0) + 1)
+        flat = np.ravel_multi_index(tuple(index.T[::-1]), (nz, ny, nx))
+        if np.abs(position - index).max() > 1e-3 or len(np.unique(flat)) < len(flat):
+            raise ValueError(f"the blocks of {self.name!r} overlap or lie between the cells of a lattice.")
+        if nx * ny * nz > 1000 * len(flat):
+            raise ValueError(
+                f"the {len(flat)} blocks of {self.name!r} lie in a lattice of {nx} × {ny} × {nz} cells."
+            )
+        values = {}
+        for name, column in self.values.items():
+            cells = np.full(nz * ny * nx, np.nan, dtype=np.result_type(column.dtype, np.float32))
+            cells[flat] = column
+            values[name] = cells.reshape(nz, ny, nx)
+        x, y, z = (
+            first + (np.arange(n + 1) - 0.5) * step
+            for first, n, step in zip(low, (nx, ny, nz), width, strict=True)
+        )
+        return PropertyModel(self.name, (z, y, x), values, frame=self.frame, **self.common())
+
+
+@dataclass(frozen=True, eq=False)
+class Raster(Body):
+    """Values on a 2D grid of a map.
+
+    Parameters
+    ----------
+    y, x : array
+        Ascending coordinates of the cell centres, in metres, or local ones if there is a frame.
+    values : mapping of str to array of shape (y, x)
+        NaN where there is no data.
+    frame : Frame, optional
+        Where y and x are local coordinates.
+    layout : str
+        Order in which the file has the values and what they stand for, in a sentence.
+    first_centre : tuple of float, optional
+        x, y of the centre of the cell that the file has first; the south-western one by default.
+    name, kind, units, crs_name, z_positive, notes
+        As in `geometry.Body`; ``crs_name`` is one that pyproj reads, if the file has one.
+    """
+
+    y: FloatArray
+    x: FloatArray
+    values: Mapping[str, Array]
+    _: KW_ONLY
+    frame: Frame | None = None
+    layout: str = ""
+    first_centre: tuple[float, float] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of cells along y and x."""
+        return len(self.y), len(self.x)
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Size of a cell along y and x, in metres; 1 along an axis of one cell."""
+        dy, dx = (float(c[-1] - c[0]) / (len(c) - 1) if len(c) > 1 else 1.0 for c in (self.y, self.x))
+        return dy, dx
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """``(xmin, ymin, xmax, ymax)`` of the cell edges, in metres."""
+        dy, dx = self.spacing
+        low, high = (self.x[0] - dx / 2, self.y[0] - dy / 2, 0), (self.x[-1] + dx / 2, self.y[-1] + dy / 2, 0)
+        corners = _corners(low, high)
+        xmin, ymin, _, xmax, ymax, _ = bounds_of(
+            corners if self.frame is None else self.frame.to_world(corners)
+        )
+        return xmin, ymin, xmax, ymax
