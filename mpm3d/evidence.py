@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import igl
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 
 from mpm3d.blocks import index_boxes
-from mpm3d.geometry import Array, Surface
+from mpm3d.geometry import Surface
 from mpm3d.grid import FloatArray, Grid
-from mpm3d.lattice import PropertyModel, Values
+from mpm3d.resampling import METHODS, resample
+from mpm3d.resampling.tensor import between
 
 if TYPE_CHECKING:
     import xarray as xr
 
+__all__ = ["CUTOFF", "METHODS", "below_topography", "distance", "elevation_at", "inside", "resample"]
+
 CUTOFF = 2000.0
-METHODS = ("linear", "nearest", "average")
 
 
 def distance(
@@ -113,60 +114,6 @@ def inside(points: ArrayLike, surface: Surface) -> NDArray[np.bool_]:
         winding = igl.fast_winding_number(vertices - centre, triangles, xyz[near] - centre)
         result[near] = np.abs(winding) > 0.5
     return result
-
-
-def resample(
-    model: PropertyModel, grid: Grid, *, method: str = "linear", name: str | None = None
-) -> NDArray[np.float32]:
-    """Values of a model in the cells of a grid; missing stays missing.
-
-    Parameters
-    ----------
-    model : PropertyModel
-        Cells of any width.
-    grid : Grid
-        Where values are wanted; the window of a chunk will do.
-    method : {"linear", "nearest", "average"}
-        ``"linear"``: trilinear between the cell centres of the model, constant within the outer half cell,
-        NaN where a cell that contributes is NaN. ``"nearest"``: the value of the cell that holds the centre.
-        ``"average"``: mean over the volume of the finer cells in each cell, of those with a value; NaN if
-        more than half of the volume has none.
-    name : str, optional
-        Which of the model's values, needed if it has several.
-
-    Returns
-    -------
-    array of shape (z, y, x)
-        NaN outside the model.
-
-    Raises
-    ------
-    ValueError
-        If the method or the name is not known.
-    """
-    if method not in METHODS:
-        raise ValueError(f"method {method!r} is not known, use one of {', '.join(METHODS)}.")
-    values = _values(model, name)
-    weights, parts = [], []
-    for axis in range(3):
-        weight = _axis_weights(model.edges[axis], grid, axis, method)
-        used = np.flatnonzero(weight.getnnz(axis=0))
-        parts.append(slice(used[0], used[-1] + 1) if len(used) else slice(0, 0))
-        weights.append(weight[:, parts[-1]])
-    if any(part.stop == 0 for part in parts):
-        return np.full(grid.shape, np.nan, dtype=np.float32)
-    values = np.asarray(values[tuple(parts)], dtype=float)  # the only part of a file that is read
-    known = ~np.isnan(values)
-    total = _apply(weights, np.where(known, values, 0.0))
-    missing = _apply(weights, (~known).astype(float))
-    share = _apply(weights, np.ones_like(values))  # 1 where the model covers the cell
-    if method == "average":
-        valid = share - missing
-        lost = valid < 0.5 - 1e-9
-        total = np.divide(total, valid, out=total, where=~lost)
-    else:
-        lost = (missing > 0) | (share < 0.5)
-    return np.where(lost, np.nan, total).astype(np.float32)
 
 
 def elevation_at(xy: ArrayLike, ground: Surface | xr.DataArray) -> FloatArray:
@@ -298,57 +245,6 @@ def _fill(
     return kind
 
 
-def _values(model: PropertyModel, name: str | None) -> Values:
-    names = list(model.values)
-    if name is None and len(names) == 1:
-        return model.values[names[0]]
-    if name is None or name not in model.values:
-        said = "no name was given" if name is None else f"{name!r} is not one of them"
-        raise ValueError(f"model {model.name!r} has the values {', '.join(map(repr, names))}, {said}.")
-    return model.values[name]
-
-
-def _axis_weights(edges: FloatArray, grid: Grid, axis: int, method: str) -> Any:
-    """Sparse ``(cells of the grid, cells of the model)`` along one axis; rows outside are empty."""
-    centres = grid.centres(axis)
-    n, m = len(centres), len(edges) - 1
-    if method == "average":
-        half = grid.spacing[axis] / 2
-        first = np.clip(np.searchsorted(edges, centres - half, side="right") - 1, 0, m - 1)
-        last = np.clip(np.searchsorted(edges, centres + half, side="left") - 1, 0, m - 1)
-        row, column = next(index_boxes(first[:, None], last[:, None], limit=n * m + 1))
-        column = column[:, 0]
-        top = np.minimum(edges[column + 1], centres[row] + half)
-        overlap = np.maximum(top - np.maximum(edges[column], centres[row] - half), 0.0)
-        weights = sparse.csr_matrix((overlap / (2 * half), (row, column)), shape=(n, m))
-    else:
-        row = np.flatnonzero((centres >= edges[0]) & (centres <= edges[-1]))
-        if method == "nearest":
-            column = np.minimum(np.searchsorted(edges, centres[row], side="right") - 1, m - 1)
-            weights = sparse.csr_matrix((np.ones(len(row)), (row, column)), shape=(n, m))
-        else:
-            low, high, share = _between((edges[1:] + edges[:-1]) / 2, centres[row])
-            parts = (np.concatenate([1 - share, share]), (np.tile(row, 2), np.concatenate([low, high])))
-            weights = sparse.csr_matrix(parts, shape=(n, m))
-    weights.eliminate_zeros()
-    return weights
-
-
-def _between(nodes: FloatArray, at: FloatArray) -> tuple[Array, Array, FloatArray]:
-    """Nodes below and above each place and the weight of the upper one, constant beyond the last node."""
-    low = np.clip(np.searchsorted(nodes, at, side="right") - 1, 0, max(len(nodes) - 2, 0))
-    high = np.minimum(low + 1, len(nodes) - 1)
-    width = np.where(high > low, nodes[high] - nodes[low], 1.0)
-    return low, high, np.clip((at - nodes[low]) / width, 0.0, 1.0) * (high > low)
-
-
-def _apply(weights: Sequence[Any], values: FloatArray) -> FloatArray:
-    for axis, weight in enumerate(weights):
-        flat = np.moveaxis(values, axis, 0)
-        values = np.moveaxis((weight @ flat.reshape(flat.shape[0], -1)).reshape(-1, *flat.shape[1:]), 0, axis)
-    return values
-
-
 def _highest(points: FloatArray, corners: FloatArray) -> FloatArray:
     """Highest elevation of the triangles ``(m, 3, 3)`` over points ``(n, 2)``, found through square bins."""
     height = np.full(len(points), -np.inf)
@@ -405,7 +301,7 @@ def _bilinear(points: FloatArray, heights: xr.DataArray) -> FloatArray:
         with np.errstate(invalid="ignore"):
             inside_all &= (at >= nodes[0] - ends[0]) & (at <= nodes[-1] + ends[-1])
         axes.append((nodes, at))
-    y, x = (_between(nodes, np.where(inside_all, at, nodes[0])) for nodes, at in axes)
+    y, x = (between(nodes, np.where(inside_all, at, nodes[0])) for nodes, at in axes)
     total, missing = np.zeros(len(points)), ~inside_all
     for row, row_share in ((y[0], 1 - y[2]), (y[1], y[2])):
         for column_index, column_share in ((x[0], 1 - x[2]), (x[1], x[2])):

@@ -114,12 +114,16 @@ class Lines(Vertices):
         Rows of ``vertices``, counted from 0.
     part : array of shape (m,), optional
         Number of the polyline of each segment.
+    cell_properties : mapping of str to array, optional
+        Values of the segments, ``(m,)`` or ``(m, components)``; NaN where there is no data.
     name, vertices, properties, regions, kind, units, crs_name, z_positive, notes
         As in `Body` and `Vertices`.
     """
 
     segments: NDArray[np.int64]
     part: NDArray[np.int64] | None = None
+    _: KW_ONLY
+    cell_properties: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +14,27 @@ import xarray as xr
 
 from mpm3d import evidence, io, labels
 from mpm3d.errors import StudyError
-from mpm3d.geometry import Lines, Points, Surface
+from mpm3d.geometry import Lines, Points, Surface, Tetrahedra
 from mpm3d.grid import Grid
-from mpm3d.lattice import PropertyModel, Voxet
+from mpm3d.io.files import read_text
+from mpm3d.io.options import Options
+from mpm3d.lattice import BlockModel, PropertyModel, Values, Voxet
+from mpm3d.resampling import Model, is_rotated, prepare, values_of
 from mpm3d.run import hash_of
-from mpm3d.study import DepositTable, DistanceLayer, InsideLayer, Layer, Study, UbcLayer, VoxetLayer, sha256
+from mpm3d.study import (
+    DepositTable,
+    DistanceLayer,
+    InsideLayer,
+    Layer,
+    ModelLayer,
+    Study,
+    UbcLayer,
+    VoxetLayer,
+    sha256,
+)
 
+# a line of a GoCAD header that names a file of data, with its name
+_DATA_FILE = r'(?m)^[ \t]*(?:PROP_FILE[ \t]+\d+|POINTS_FILE|ASCII_DATA_FILE)[ \t]+"?([^"\n]*[^"\s])'
 Say = Callable[[str], None]
 Ground = Surface | xr.DataArray
 
@@ -28,8 +45,9 @@ def bodies(study: Study, names: Sequence[str], say: Say) -> list[Surface | Lines
     for name in names:
         path = study.path(name)
         for thing in io.read(path):
-            if isinstance(thing, Voxet):
-                raise StudyError(f"{path.name} holds the voxet {thing.name!r}, a surface was expected.")
+            if not isinstance(thing, Surface | Lines | Points):
+                what = thing.kind or type(thing).__name__
+                raise StudyError(f"{path.name} holds the {what} {thing.name!r}, a surface was expected.")
             clean = io.gocad.drop_sentinels(thing) if isinstance(thing, Surface) else thing
             for note in clean.notes:
                 say(f"{path.name}, {clean.name}: {note}")
@@ -86,46 +104,109 @@ def deposit(study: Study, table: DepositTable, grid: Grid, say: Say) -> labels.D
     return labels.Deposit(table.name, cells, table.style, len(cells), 0)
 
 
-def values(study: Study, layer: UbcLayer | VoxetLayer, say: Say) -> PropertyModel:
-    """Values of one layer on their own cells, in the units of the study."""
-    model = _ubc(study, layer) if isinstance(layer, UbcLayer) else _voxet(study, layer)
+def values(study: Study, layer: UbcLayer | VoxetLayer | ModelLayer, say: Say) -> Model:
+    """Values of one layer on their own cells under its name, in the units of the study."""
+    model, name = _ubc(study, layer) if isinstance(layer, UbcLayer) else _model(study, layer, say)
     for note in model.notes:
         say(f"layer {layer.name}: {note}")
-    if not layer.log10:
+    if is_rotated(model):
+        say(f"layer {layer.name}: {model.name!r} is rotated, it is resampled along its own axes.")
+    found = values_of(model)[name]
+    if layer.log10:
+        array = np.asarray(found, dtype=float)
+        low = array <= 0
+        if low.any():
+            say(f"layer {layer.name}: {low.sum():,} values at or below 0 have no logarithm and are missing.")
+        found = np.log10(np.where(low, np.nan, array))
+    elif layer.method != "nearest" and found.dtype.kind in "iub" and name not in _classes(model):
+        say(
+            f"layer {layer.name}: whole numbers without class names were taken as measurements. Use "
+            "method = 'nearest' if they are codes."
+        )
+        found = np.asarray(found, dtype=float)
+    return _renamed(model, name, layer.name, found)
+
+
+def _classes(model: Model) -> Mapping[str, Mapping[int, str]]:
+    return {} if isinstance(model, BlockModel | Tetrahedra) else model.classes
+
+
+def _renamed(model: Model, old: str, new: str, found: Values) -> Model:
+    """The same cells with one of their values, under another name."""
+    if isinstance(model, Tetrahedra):
+        array = np.asarray(found)
+        if old in model.cell_properties:
+            return replace(model, properties={}, cell_properties={new: array})
+        return replace(model, properties={new: array}, cell_properties={})
+    if isinstance(model, BlockModel):
+        return replace(model, values={new: np.asarray(found)}, texts={})
+    codes = model.classes.get(old)
+    values = {new: found if isinstance(model, PropertyModel | Voxet) else np.asarray(found)}
+    return replace(model, values=values, classes={new: codes} if codes else {})  # type: ignore[arg-type]
+
+
+def _ubc(study: Study, layer: UbcLayer) -> tuple[Model, str]:
+    mesh, files = study.path(layer.mesh), {layer.name: study.path(layer.file)}
+    (cells,) = io.ubc.read_bodies(mesh, Options())
+    read = io.ubc.read_octree if isinstance(cells, BlockModel) else io.ubc.read_model
+    model = read(mesh, files, missing=tuple(layer.missing))
+    if layer.name not in model.values:
+        there = ", ".join(name.removeprefix(f"{layer.name}_") for name in model.values)
+        raise StudyError(
+            f"layer {layer.name!r}: {layer.file} holds vectors ({there}). Name one component with "
+            "kind = 'model' and property."
+        )
+    return model, layer.name
+
+
+def _model(study: Study, layer: VoxetLayer | ModelLayer, say: Say) -> tuple[Model, str]:
+    """The first body of a file that has the property, or any values if none is named, and its name."""
+    mesh = study.path(layer.mesh) if isinstance(layer, ModelLayer) and layer.mesh else None
+    found = io.read(study.path(layer.file), mesh=mesh)
+    wanted, what = (Voxet, "voxet") if isinstance(layer, VoxetLayer) else (Model, "model in a volume")
+    models = [body for body in found if isinstance(body, wanted) and values_of(body)]
+    if not models:
+        there = ", ".join(f"{body.kind or type(body).__name__} {body.name!r}" for body in found)
+        raise StudyError(f"layer {layer.name!r}: {layer.file} holds no {what} with values, it has {there}.")
+    name = layer.property or next(iter(values_of(models[0])))
+    model = next((body for body in models if name in values_of(body)), None)
+    if model is None:
+        there = ", ".join(repr(one) for body in models for one in values_of(body))
+        words = [one for body in models if isinstance(body, BlockModel) for one in body.texts]
+        text = f" ({name!r} is text)" if name in words else ""
+        raise StudyError(
+            f"layer {layer.name!r}: {layer.file} has no property {name!r}{text}, it has {there}."
+        )
+    if len(models) > 1 or (len(values_of(model)) > 1 and not layer.property):
+        say(f"layer {layer.name}: {layer.file} holds several values, {name!r} of {model.name!r} is used.")
+    if layer.registration == "corner" and not isinstance(model, Voxet):
+        raise StudyError(
+            f"layer {layer.name!r}: registration = 'corner' is for voxets, {model.name!r} is a "
+            f"{model.kind or type(model).__name__}. Remove it."
+        )
+    return _registered(model, layer.registration), name
+
+
+def _registered(model: Model, registration: str) -> Model:
+    """A voxet whose axes were meant to end at corners of cells as one of the centres of these cells."""
+    if registration == "center" or not isinstance(model, Voxet):
         return model
-    array = np.asarray(model.values[layer.name], dtype=float)
-    low = array <= 0
-    if low.any():
-        say(f"layer {layer.name}: {low.sum():,} values at or below 0 have no logarithm and are missing.")
-    return replace(model, values={layer.name: np.log10(np.where(low, np.nan, array))})
-
-
-def _ubc(study: Study, layer: UbcLayer) -> PropertyModel:
-    files = {layer.name: study.path(layer.file)}
-    return io.ubc.read_model(study.path(layer.mesh), files, missing=tuple(layer.missing))
-
-
-def _voxet(study: Study, layer: VoxetLayer) -> PropertyModel:
-    voxets = [thing for thing in io.read(study.path(layer.file)) if isinstance(thing, Voxet)]
-    if not voxets or not voxets[0].values:
-        raise StudyError(f"layer {layer.name!r}: {layer.file} holds no voxet with values.")
-    try:
-        model = voxets[0].as_model(layer.registration)
-    except ValueError as error:
-        raise StudyError(f"layer {layer.name!r}: {error}") from error
-    name = layer.property or next(iter(model.values))
-    if name not in model.values:
-        there = ", ".join(map(repr, model.values))
-        raise StudyError(f"layer {layer.name!r}: {layer.file} has no property {name!r}, it has {there}.")
-    return replace(model, values={layer.name: model.values[name]})
+    counts = np.array(model.shape[::-1], dtype=float)[:, None]
+    steps = model.steps * np.maximum(counts - 1, 1) / counts
+    return replace(model, origin=np.array(model.first_centre("corner")), steps=steps).noted(
+        "the ends of the axes were taken as corners of cells, as asked for."
+    )
 
 
 def filler(study: Study, layer: Layer, say: Say) -> tuple[Callable[[Grid], Any], str]:
     """What computes a layer in a part of the grid, and a sentence that says how."""
-    if isinstance(layer, UbcLayer | VoxetLayer):
-        model, method = values(study, layer, say), layer.method
-        how = f"resampled ({method})" + (" after the decimal logarithm" if layer.log10 else "")
-        return lambda part: evidence.resample(model, part, method=method, name=layer.name), how
+    if isinstance(layer, UbcLayer | VoxetLayer | ModelLayer):
+        model = values(study, layer, say)
+        how = f"resampled ({layer.method})" + (" after the decimal logarithm" if layer.log10 else "")
+        try:
+            return prepare(model, method=layer.method, name=layer.name), how
+        except ValueError as error:
+            raise StudyError(f"layer {layer.name!r}: {error}") from error
     sheets = surfaces(study, layer.files, say, owner=f"layer {layer.name!r}")
     if isinstance(layer, InsideLayer):
         return lambda part: _within(part, sheets), "1 inside closed surfaces, 0 outside"
@@ -147,5 +228,16 @@ def _distance(part: Grid, sheets: Sequence[Surface], layer: DistanceLayer) -> An
 
 def recipe(study: Study, layer: Layer, frame: str) -> str:
     """Hash of everything that the values of a layer depend on, ``frame`` being that of the cells."""
-    files = [sha256(study.path(name)) for _, name in layer.paths()]
+    paths = [study.path(name) for _, name in layer.paths()]
+    if isinstance(layer, VoxetLayer | ModelLayer):
+        paths += _data_files(study.path(layer.file))
+    files = [sha256(path) for path in paths]
     return hash_of(frame, layer.model_dump(exclude={"role", "long_name"}), files)
+
+
+def _data_files(path: Path) -> list[Path]:
+    """Files of points and values that a GoCAD header names, those that are there."""
+    if not io.is_gocad(path):
+        return []
+    named = re.findall(_DATA_FILE, read_text(path))
+    return [beside for name in dict.fromkeys(named) if (beside := path.parent / name).is_file()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
@@ -11,69 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from mpm3d.geometry import Array, Body, Bounds, bounds_of
 from mpm3d.grid import FloatArray, Grid
+from mpm3d.values import Lazy, Statistics, Values, oriented
 
+__all__ = [
+    "BlockModel", "Frame", "Lazy", "Point", "PropertyModel", "Raster", "Statistics", "StructuredGrid",
+    "Values", "Voxet",
+]  # fmt: skip
 Point = tuple[float, float, float]
-
-
-class Lazy:
-    """An array in a file, of which only the part that is asked for is read and made into numbers.
-
-    Parameters
-    ----------
-    raw : array-like with shape and slices
-        What is in the file, a ``numpy.memmap`` or a Zarr array.
-    decode : callable, optional
-        Makes values of a part of ``raw``, element by element: byte order, no-data to NaN.
-    dtype : numpy dtype, optional
-        Type of the values that ``decode`` makes.
-    """
-
-    def __init__(
-        self, raw: Any, decode: Callable[[Array], Array] | None = None, dtype: np.dtype[Any] | None = None
-    ) -> None:
-        self.raw = raw
-        self.decode = decode
-        self.dtype = np.dtype(raw.dtype if dtype is None else dtype)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of each axis."""
-        return tuple(int(n) for n in self.raw.shape)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.raw.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return int(np.prod(self.raw.shape, dtype=np.int64))
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> Array:
-        part = np.asarray(self.raw[key])
-        return part if self.decode is None else self.decode(part)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        values = self[...]
-        return values if dtype is None else values.astype(dtype)
-
-    def oriented(self, order: Sequence[int], flip: tuple[slice, ...]) -> Lazy:
-        """The same values with axes in another order, some of them reversed; nothing is read."""
-        return Lazy(np.transpose(self.raw, order)[flip], self.decode, self.dtype)
-
-
-Values = Array | Lazy
-
-
-def _oriented(values: Values, order: Sequence[int], flip: tuple[slice, ...]) -> Values:
-    if isinstance(values, Lazy):
-        return values.oriented(order, flip)
-    oriented: Array = np.transpose(values, order)[flip]
-    return oriented
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +147,10 @@ class Voxet(Body):
     classes : mapping of str to mapping of int to str, optional
         Class names of the properties that hold codes.
     regions : mapping of str to array of shape (n_w, n_v, n_u), optional
-        Named sets of samples, true where a sample belongs to it.
+        Named sets of samples, true where a sample belongs to it. Large ones are `Lazy`.
+    stated : mapping of str to Statistics, optional
+        What the file says of its values: count, mean, variance, least and largest of those that are not
+        missing. `values.statistics` computes the same of the values themselves.
     name, kind, units, crs_name, z_positive, notes
         As in `geometry.Body`.
     """
@@ -214,7 +161,8 @@ class Voxet(Body):
     values: Mapping[str, Values]
     _: KW_ONLY
     classes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    regions: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    regions: Mapping[str, Values] = field(default_factory=dict)
+    stated: Mapping[str, Statistics] = field(default_factory=dict)
 
     def as_model(self, registration: str = "center") -> PropertyModel:
         """The values on axis-aligned cells, axes permuted and flipped as needed.
@@ -228,29 +176,26 @@ class Voxet(Body):
         Raises
         ------
         ValueError
-            If the axes are rotated or skewed, or an axis of one sample has no step.
+            If the registration is not known, the axes are rotated or skewed, or an axis of one sample has
+            no step.
         """
-        if registration not in ("center", "corner"):
-            raise ValueError(f"registration {registration!r} is not known, use 'center' or 'corner'.")
+        steps = self._cell_steps(registration)
         axis = self._axes()  # axis[k] of z, y, x is the lattice axis (0 U, 1 V, 2 W) parallel to it
-        counts = self.shape[::-1]  # (n_u, n_v, n_w)
         edges, flips = [], []
         for world, lattice in zip((2, 1, 0), axis, strict=True):
-            n, step = counts[lattice], float(self.steps[lattice, world])
-            if registration == "corner":
-                step, first = step * max(n - 1, 1) / n, float(self.origin[world])
-            else:
-                first = float(self.origin[world]) - step / 2
-            line = first + np.arange(n + 1) * step
-            flips.append(step < 0)
+            step, first = float(steps[lattice, world]), float(self.origin[world])
+            first -= step / 2 if registration == "center" else 0.0
+            line = first + np.arange(self.shape[2 - lattice] + 1) * step
+            flips.append(slice(None, None, -1 if step < 0 else 1))
             edges.append(line[::-1] if step < 0 else line)
         order = [2 - lattice for lattice in axis]  # stored arrays are (w, v, u)
-        flip = tuple(slice(None, None, -1 if f else 1) for f in flips)
-        values = {name: _oriented(array, order, flip) for name, array in self.values.items()}
-        return PropertyModel(
+        values = {name: oriented(array, order, tuple(flips)) for name, array in self.values.items()}
+        model = PropertyModel(
             self.name, (edges[0], edges[1], edges[2]), values, classes=self.classes,
-            first_centre=self.first_centre(registration), **self.common(),
+            layout=self._layout(registration), first_centre=self.first_centre(registration), **self.common(),
         )  # fmt: skip
+        left = ", ".join(self.regions)
+        return model.noted(f"the regions {left} are not values and were left out.") if left else model
 
     def _cell_steps(self, registration: str) -> FloatArray:
         """Edges of one cell along U, V and W: rows of x, y, z."""
@@ -277,6 +222,20 @@ class Voxet(Body):
         return float(first[0]), float(first[1]), float(first[2])
 
     @property
+    def layout(self) -> str:
+        """Order in which the file has the values and what they stand for, in a sentence."""
+        return self._layout("center")
+
+    def _layout(self, registration: str) -> str:
+        counts = " × ".join(str(n) for n in self.shape[::-1])
+        meant = (
+            "a sample is the centre of its cell"
+            if registration == "center"
+            else "axes end at corners of cells"
+        )
+        return f"{counts} samples along U, V and W, U fastest; {meant}."
+
+    @property
     def bounds(self) -> Bounds:
         """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of the cells, samples being their centres, in metres."""
         return self.extent()
@@ -285,10 +244,10 @@ class Voxet(Body):
         size = np.abs(self.steps)
         length = size.max(axis=1)
         if np.any(length == 0):
-            missing = "UVW"[int(np.argmin(length))]
-            raise ValueError(
-                f"voxet {self.name!r}: axis {missing} has one sample and no step, so cells have no size."
-            )
+            axis = int(np.argmin(length))
+            n = self.shape[2 - axis]
+            what = "one sample and no step" if n == 1 else f"{n} samples in one place"
+            raise ValueError(f"voxet {self.name!r}: axis {'UVW'[axis]} has {what}, so cells have no size.")
         parallel = size > 1e-6 * length[:, None]
         if np.any(parallel.sum(axis=1) != 1) or np.any(parallel.sum(axis=0) != 1):
             raise ValueError(
@@ -388,26 +347,29 @@ class BlockModel(Body):
         Raises
         ------
         ValueError
-            If sizes differ, a block is off the lattice, two share a cell, or the lattice would have more
-            than 1000 cells for each block.
+            If sizes differ or are not above 0, a centre is not finite, a block is off the lattice, two share
+            a cell, or the lattice would have more than 1000 cells for each block.
         """
-        width = self.sizes[0] if len(self.sizes) else np.ones(3)
-        if not len(self.centres) or np.any(np.abs(self.sizes - width) > 1e-6 * width):
+        width = self.sizes[0] if len(self.sizes) else np.zeros(3)
+        if not np.all(width > 0) or np.any(np.abs(self.sizes - width) > 1e-6 * width):
             raise ValueError(
                 f"the blocks of {self.name!r} are not of one size, so they make no lattice. Resample them "
                 "onto a grid: evidence.resample(blocks, grid)."
             )
         low = self.centres.min(axis=0)
         position = (self.centres - low) / width
+        far = position.max(axis=0) + 1
+        if not np.prod(far) <= 1000 * len(position) + 1:
+            raise ValueError(
+                f"the {len(position)} blocks of {self.name!r} lie in a lattice of "
+                f"{' × '.join(f'{n:.9g}' for n in far)} cells. Resample them onto a grid: "
+                "evidence.resample(blocks, grid)."
+            )
         index = np.round(position).astype(np.int64)
         nx, ny, nz = (int(n) for n in index.max(axis=0) + 1)
         flat = np.ravel_multi_index(tuple(index.T[::-1]), (nz, ny, nx))
-        if np.abs(position - index).max() > 1e-3 or len(np.unique(flat)) < len(flat):
+        if np.abs(position - index).max() > 1e-2 or len(np.unique(flat)) < len(flat):
             raise ValueError(f"the blocks of {self.name!r} overlap or lie between the cells of a lattice.")
-        if nx * ny * nz > 1000 * len(flat):
-            raise ValueError(
-                f"the {len(flat)} blocks of {self.name!r} lie in a lattice of {nx} × {ny} × {nz} cells."
-            )
         values = {}
         for name, column in self.values.items():
             cells = np.full(nz * ny * nx, np.nan, dtype=np.result_type(column.dtype, np.float32))
@@ -417,7 +379,8 @@ class BlockModel(Body):
             first + (np.arange(n + 1) - 0.5) * step
             for first, n, step in zip(low, (nx, ny, nz), width, strict=True)
         )
-        return PropertyModel(self.name, (z, y, x), values, frame=self.frame, **self.common())
+        more = {"frame": self.frame, "layout": self.layout, **self.common()}
+        return PropertyModel(self.name, (z, y, x), values, **more)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mpm3d import io
 from mpm3d.errors import FormatError, StudyError
+from mpm3d.geometry import Lines, Points, Surface
 from mpm3d.grid import Grid
-from mpm3d.lattice import Voxet
 
 Files = Annotated[list[str], Field(min_length=1)]
 Pair = tuple[float, float]
@@ -101,7 +101,7 @@ class _Model(_Layer):
 
 
 class UbcLayer(_Model):
-    """Values of a UBC-GIF model on its tensor mesh."""
+    """Values of a UBC-GIF model on its tensor or OcTree mesh."""
 
     kind: Literal["ubc"]
     mesh: str
@@ -116,7 +116,22 @@ class VoxetLayer(_Model):
     registration: Literal["center", "corner"] = "center"
 
 
-Layer = Annotated[DistanceLayer | InsideLayer | UbcLayer | VoxetLayer, Field(discriminator="kind")]
+class ModelLayer(_Model):
+    """Values of one property of any file that has them in a volume.
+
+    That is a voxet, a stratigraphic grid, tetrahedra, a block model, or a model of UBC-GIF, whose mesh is
+    found beside it or named.
+    """
+
+    kind: Literal["model"]
+    property: str = ""
+    registration: Literal["center", "corner"] = "center"
+    mesh: str = ""
+
+
+Layer = Annotated[
+    DistanceLayer | InsideLayer | UbcLayer | VoxetLayer | ModelLayer, Field(discriminator="kind")
+]
 
 
 class DepositTable(_Table):
@@ -307,7 +322,7 @@ def _where(location: tuple[int | str, ...], table: Mapping[str, Any]) -> str:
         elif isinstance(value, Mapping) and step in value:
             value = value[step]  # type: ignore[index]
             words.append(str(step))
-        elif step not in ("distance", "inside", "ubc", "voxet", "forest", "dl1", "dl2", "dl3", "dl4"):
+        elif step not in (*_LAYERS, "forest", "dl1", "dl2", "dl3", "dl4"):
             words.append(str(step))
     return ", ".join(words)
 
@@ -339,7 +354,8 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
     tables: dict[str, type[_Table]] = {
         "grid": GridTable, "topography": TopographyTable, "deposits": DepositTable, "samples": SamplesTable,
         "predict": PredictTable, "targets": TargetsTable, "sources": SourceTable, "distance": DistanceLayer,
-        "inside": InsideLayer, "ubc": UbcLayer, "voxet": VoxetLayer, "forest": ForestTable,
+        "inside": InsideLayer, "ubc": UbcLayer, "voxet": VoxetLayer, "model": ModelLayer,
+        "forest": ForestTable,
         **dict.fromkeys(("dl1", "dl2", "dl3", "dl4"), NetworkTable),
     }  # fmt: skip
     named = [tables[str(step)] for step in location[:-1] if str(step) in tables]
@@ -380,6 +396,7 @@ def _check_contents(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
 
 _LAYERS: dict[Any, type[_Table]] = {
     "distance": DistanceLayer, "inside": InsideLayer, "ubc": UbcLayer, "voxet": VoxetLayer,
+    "model": ModelLayer,
 }  # fmt: skip
 
 
@@ -430,7 +447,7 @@ def _check_deposit(deposit: DepositTable, folder: Path, grid: Grid | None) -> It
             for path in paths
             if path.is_file()
             for thing in io.read(path)
-            if not isinstance(thing, Voxet)
+            if isinstance(thing, Surface | Lines | Points)
         ]
     except (FormatError, OSError) as error:
         yield f"deposit {deposit.name!r}: {error}"

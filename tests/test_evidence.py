@@ -1,4 +1,4 @@
-"""Distances, insides, ground and resampling against formulas and brute force."""
+"""Distances, insides and ground against formulas and brute force."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import pytest
 import xarray as xr
 from scipy.interpolate import LinearNDInterpolator
 
-from mpm3d import evidence, io
+from mpm3d import evidence, io, resampling
 from mpm3d.geometry import Surface
 from mpm3d.grid import Grid
-from mpm3d.lattice import PropertyModel
 
 UTM = np.array([557_123.4, 7_133_567.8, -321.0])
 FACES = np.array(
@@ -165,115 +164,9 @@ def test_errors_of_distance_name_the_surface_and_the_next_step():
         evidence.inside(np.zeros((1, 3)), plane())
 
 
-UNEQUAL = (np.array([0.0, 10, 40, 45, 100]), np.array([0.0, 30, 35, 80]), np.array([-5.0, 20, 25, 60, 95]))
-
-
-def unequal(function):
-    z, y, x = ((e[1:] + e[:-1]) / 2 for e in UNEQUAL)
-    zz, yy, xx = np.meshgrid(z, y, x, indexing="ij")
-    return PropertyModel("m", UNEQUAL, {"v": function(xx, yy, zz)})
-
-
-def test_linear_resampling_is_exact_for_linear_fields_on_unequal_cells():
-    model = unequal(lambda x, y, z: 3 * x - 2 * y + 0.5 * z + 7)
-    grid = Grid.from_bounds((10, 20, 10, 70, 50, 70), 10, "EPSG:32651")
-    x, y, z = grid.points().T
-    found = evidence.resample(model, grid)
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found.ravel(), 3 * x - 2 * y + 0.5 * z + 7, rtol=1e-6)
-
-
-def test_linear_resampling_is_constant_in_the_outer_half_cell_and_missing_outside():
-    model = PropertyModel("m", (np.array([0.0, 1]), np.array([0.0, 1]), np.array([0.0, 10, 20])),
-                          {"v": np.array([[[1.0, 3.0]]])})  # fmt: skip
-    grid = Grid((1, 1, 12), (1, 1, 2), (0, 0, -2), "EPSG:32651")  # centres -1, 1, 3, ... 21
-    expected = [np.nan, 1, 1, 1, 1.4, 1.8, 2.2, 2.6, 3, 3, 3, np.nan]
-    np.testing.assert_allclose(evidence.resample(model, grid)[0, 0], expected, rtol=1e-6)
-
-
-def test_linear_resampling_is_missing_only_where_a_missing_cell_contributes():
-    values = np.array([[[1.0, np.nan, 3.0, 4.0]]])
-    model = PropertyModel("m", (np.array([0.0, 1]), np.array([0.0, 1]), np.arange(5.0)), {"v": values})
-    same = Grid((1, 1, 4), (1, 1, 1), (0, 0, 0), "EPSG:32651")
-    np.testing.assert_array_equal(evidence.resample(model, same), values.astype(np.float32))
-    half = Grid((1, 1, 8), (1, 1, 0.5), (0, 0, 0), "EPSG:32651")
-    expected = [1, np.nan, np.nan, np.nan, np.nan, 3.25, 3.75, 4]  # centres .25, .75, 1.25, ... 3.75
-    np.testing.assert_array_equal(evidence.resample(model, half)[0, 0], expected)
-
-
-def test_nearest_takes_the_cell_that_holds_the_point():
-    model = unequal(lambda x, y, z: x + 100 * y + 10_000 * z)
-    grid = Grid.from_bounds((0, 0, 0, 100, 80, 100), 5, "EPSG:32651")
-    found = evidence.resample(model, grid, method="nearest").ravel()
-    x, y, z = grid.points().T
-    cell = [np.searchsorted(e, c, side="right") - 1 for e, c in zip(UNEQUAL, (z, y, x), strict=True)]
-    within = (x < 95) & (y < 80)
-    expected = np.full(len(x), np.nan, dtype=np.float32)
-    expected[within] = model.values["v"][cell[0][within], cell[1][within], cell[2][within]]
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_average_of_fine_cells_is_their_mean_by_volume():
-    edges = (np.array([0.0, 10]), np.array([0.0, 10]), np.array([0.0, 2, 10, 20]))
-    model = PropertyModel("m", edges, {"v": np.array([[[5.0, 1.0, 9.0]]])})
-    coarse = Grid((1, 1, 2), (10, 10, 10), (0, 0, 0), "EPSG:32651")
-    found = evidence.resample(model, coarse, method="average")
-    np.testing.assert_allclose(found, [[[(5 * 2 + 1 * 8) / 10, 9]]], rtol=1e-6)
-
-
-def test_average_keeps_the_integral_of_random_fields(rng):
-    edges = tuple(np.concatenate([[0], np.sort(rng.uniform(0, 100, 9)), [100]]) for _ in range(3))
-    model = PropertyModel("m", edges, {"v": rng.normal(size=(10, 10, 10))})
-    grid = Grid.from_bounds((0, 0, 0, 100, 100, 100), 25, "EPSG:32651")
-    volume = np.einsum("i,j,k->ijk", *(np.diff(e) for e in edges))
-    found = evidence.resample(model, grid, method="average").astype(float)
-    np.testing.assert_allclose((found * 25**3).sum(), (model.values["v"] * volume).sum(), rtol=1e-4)
-
-
-def test_average_ignores_missing_cells_up_to_half_of_the_volume():
-    edges = (np.array([0.0, 1]), np.array([0.0, 1]), np.arange(9.0))
-    values = np.array([[[1, 3, 5, np.nan, np.nan, 7, np.nan, np.nan]]], dtype=float)
-    grid = Grid((1, 1, 3), (1, 1, 4), (0, 0, 0), "EPSG:32651")
-    found = evidence.resample(PropertyModel("m", edges, {"v": values}), grid, method="average")
-    np.testing.assert_array_equal(found[0, 0], [3, np.nan, np.nan])
-    values[..., 4] = 5.0
-    found = evidence.resample(PropertyModel("m", edges, {"v": values}), grid, method="average")
-    np.testing.assert_array_equal(found[0, 0], [3, 6, np.nan])
-
-
-@pytest.mark.parametrize("method", evidence.METHODS)
-def test_resampling_a_window_equals_the_window_of_the_whole(method, rng):
-    model = unequal(lambda x, y, z: np.where(rng.random(x.shape) < 0.1, np.nan, x * y + z))
-    grid = Grid.from_bounds((-20, -20, -20, 110, 110, 110), 10, "EPSG:32651")
-    whole = evidence.resample(model, grid, method=method)
-    for window in ((slice(0, 5), slice(2, 9), slice(6, 13)), (slice(0, 1), slice(0, 1), slice(0, 1))):
-        part = evidence.resample(model, grid.window(window), method=method)
-        np.testing.assert_allclose(part, whole[window], rtol=1e-6)
-
-
-def test_an_asymmetric_marker_lands_in_its_cell():
-    values = np.zeros((4, 3, 4))
-    values[3, 0, 2] = 1.0  # high, south, third to the east
-    grid = Grid.from_bounds((-5, 0, 0, 95, 80, 100), 5, "EPSG:32651")
-    found = evidence.resample(PropertyModel("m", UNEQUAL, {"v": values}), grid, method="nearest")
-    hit = grid.xyz_of(np.argwhere(found == 1))
-    assert hit.min(axis=0).tolist() == [27.5, 2.5, 47.5]
-    assert hit.max(axis=0).tolist() == [57.5, 27.5, 97.5]
-
-
-def test_errors_of_resample_name_what_there_is():
-    model = unequal(lambda x, y, z: x)
-    grid = Grid((1, 1, 1), (1, 1, 1), (0, 0, 0), "EPSG:32651")
-    two = PropertyModel("two", model.edges, {"a": model.values["v"], "b": model.values["v"]})
-    with pytest.raises(ValueError, match="method 'cubic' is not known, use one of linear, nearest, average"):
-        evidence.resample(model, grid, method="cubic")
-    with pytest.raises(ValueError, match="model 'two' has the values 'a', 'b', no name was given"):
-        evidence.resample(two, grid)
-    with pytest.raises(ValueError, match="model 'two' has the values 'a', 'b', 'c' is not one of them"):
-        evidence.resample(two, grid, name="c")
-    np.testing.assert_array_equal(
-        evidence.resample(two, grid, name="b"), evidence.resample(model, grid, name="v")
-    )
+def test_resample_and_its_methods_are_found_here_too():
+    assert evidence.resample is resampling.resample
+    assert evidence.METHODS is resampling.METHODS
 
 
 def test_elevation_equals_delaunay_interpolation_and_is_missing_outside(rng):

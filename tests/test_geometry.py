@@ -1,8 +1,6 @@
-"""Surfaces, lattices and models of the foundation."""
+"""Surfaces and blocks of the foundation."""
 
 from __future__ import annotations
-
-from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -10,8 +8,6 @@ import pytest
 from mpm3d.blocks import index_boxes, tile
 from mpm3d.errors import FormatError, StudyError, require
 from mpm3d.geometry import Lines, Points, Surface, bounds_of, joined
-from mpm3d.grid import Grid
-from mpm3d.lattice import PropertyModel, Voxet
 
 TETRAHEDRON = Surface(
     "tetrahedron",
@@ -77,74 +73,6 @@ def test_removed_vertices_take_their_triangles_and_values_along_and_leave_a_note
     assert found.properties["age"].tolist() == [10, 12, 13]
     assert found.notes == ("1 vertex dropped.",)
     assert surface.without_vertices(np.zeros(4, dtype=bool), "nothing") is surface
-
-
-def test_a_model_on_a_grid_has_its_edges():
-    grid = Grid((1, 2, 3), (5, 10, 20), (-5, 100, 1000), "EPSG:32651")
-    model = PropertyModel.from_grid("m", grid, {"v": np.zeros(grid.shape)}, units={"v": "SI"})
-    assert [edge.tolist() for edge in model.edges] == [[-5, 0], [100, 110, 120], [1000, 1020, 1040, 1060]]
-    assert model.shape == grid.shape
-    assert model.bounds == grid.bounds
-    assert model.units == {"v": "SI"}
-
-
-STEP = {0: 2.0, 1: 3.0, 2: 5.0}  # along x, y, z
-LATTICES = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]
-
-
-@pytest.mark.parametrize(("order", "signs"), LATTICES)
-def test_a_marker_stays_in_its_place_for_every_order_and_sense_of_the_axes(order, signs):
-    steps = np.zeros((3, 3))
-    for lattice, (world, sign) in enumerate(zip(order, signs, strict=True)):
-        steps[lattice, world] = sign * STEP[world]
-    n_u, n_v, n_w = 4, 3, 2
-    values = np.arange(24.0).reshape(n_w, n_v, n_u)
-    origin = np.array([500_000.0, 7_000_000, -300])
-    voxet = Voxet("v", origin, steps, (n_w, n_v, n_u), {"v": values}, units={"v": "m"}, notes=("n",))
-    model = voxet.as_model()
-    assert (model.name, model.units, model.notes) == ("v", {"v": "m"}, ("n",))
-    z, y, x = ((edge[1:] + edge[:-1]) / 2 for edge in model.edges)
-    assert model.values["v"].shape == model.shape
-    for (w, v, u), value in np.ndenumerate(values):
-        place = origin + u * steps[0] + v * steps[1] + w * steps[2]
-        k, j, i = np.argwhere(model.values["v"] == value)[0]
-        np.testing.assert_allclose([x[i], y[j], z[k]], place)
-    for edge, world in zip(model.edges, (2, 1, 0), strict=True):
-        np.testing.assert_allclose(np.diff(edge), STEP[world])
-
-
-def test_corner_registration_reads_the_ends_of_the_axes_as_the_outer_faces():
-    steps = np.diag([10.0, 20, -50])
-    voxet = Voxet("v", np.array([100.0, 0, 0]), steps, (3, 2, 5), {"v": np.zeros((3, 2, 5))})
-    centre, corner = voxet.as_model(), voxet.as_model("corner")
-    assert centre.bounds == (95, -10, -125, 145, 30, 25)
-    assert corner.bounds == (100, 0, -100, 140, 20, 0)
-    assert corner.shape == centre.shape == (3, 2, 5)
-    np.testing.assert_allclose(np.diff(corner.edges[2]), 8)
-    for edge in corner.edges:
-        assert np.all(np.diff(edge) > 0)
-
-
-def test_lattices_that_cannot_be_cells_are_refused():
-    def lattice(steps, shape=(2, 2, 2)):
-        return Voxet("lat", np.zeros(3), np.array(steps, dtype=float), shape, {"v": np.zeros(shape)})
-
-    straight = np.eye(3)
-    with pytest.raises(ValueError, match="registration 'node' is not known, use 'center' or 'corner'"):
-        lattice(straight).as_model("node")
-    with pytest.raises(ValueError, match=r"voxet 'lat' is rotated or skewed \(steps .*evidence.resample"):
-        lattice([[1, 0.1, 0], [-0.1, 1, 0], [0, 0, 1]]).as_model()
-    with pytest.raises(ValueError, match="voxet 'lat' is rotated or skewed"):
-        lattice([[1, 0, 0], [1, 0, 0], [0, 0, 1]]).as_model()
-    with pytest.raises(
-        ValueError, match="voxet 'lat': axis W has one sample and no step, so cells have no size"
-    ):
-        lattice([[1, 0, 0], [0, 1, 0], [0, 0, 0]], (1, 2, 2)).as_model()
-
-
-def test_a_flat_lattice_with_a_step_is_a_model():
-    voxet = Voxet("v", np.zeros(3), np.diag([1.0, 1, 4]), (1, 2, 2), {"v": np.zeros((1, 2, 2))})
-    assert voxet.as_model().bounds == (-0.5, -0.5, -2, 1.5, 1.5, 2)
 
 
 def test_errors_carry_where_and_what():

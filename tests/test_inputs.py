@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,17 @@ import pytest
 import rioxarray  # noqa: F401, gives arrays their .rio
 import xarray as xr
 
-from mpm3d import inputs, io
+from mpm3d import evidence, inputs, io
 from mpm3d.errors import StudyError
-from mpm3d.geometry import Lines, Points, Surface
+from mpm3d.geometry import Body, Lines, Points, Surface, Tetrahedra
 from mpm3d.grid import Grid
-from mpm3d.lattice import PropertyModel
+from mpm3d.lattice import BlockModel, PropertyModel, Voxet
 from mpm3d.study import (
     DepositTable,
     DistanceLayer,
     GridTable,
     InsideLayer,
+    ModelLayer,
     Study,
     TopographyTable,
     UbcLayer,
@@ -68,7 +70,7 @@ def test_lines_are_no_surfaces(folder: Path) -> None:
 
 
 def test_a_voxet_is_no_body(folder: Path) -> None:
-    with pytest.raises(StudyError, match=r"model\.vo holds the voxet '.*', a surface was expected\."):
+    with pytest.raises(StudyError, match=r"model\.vo holds the Voxet '.*', a surface was expected\."):
         inputs.bodies(study_of(folder), ["model.vo"], unsaid)
 
 
@@ -131,21 +133,164 @@ def test_values_below_zero_have_no_logarithm(folder: Path) -> None:
 def test_a_voxet_layer_needs_a_voxet_and_its_property(folder: Path) -> None:
     study = study_of(folder)
     no_voxet = VoxetLayer(name="r", units="1", kind="voxet", file="box.ts")
-    with pytest.raises(StudyError, match=r"layer 'r': box\.ts holds no voxet with values\."):
+    with pytest.raises(
+        StudyError, match=r"layer 'r': box\.ts holds no voxet with values, it has TSurf 'box'\."
+    ):
         inputs.values(study, no_voxet, unsaid)
     no_property = VoxetLayer(name="r", units="1", kind="voxet", file="model.vo", property="x")
     with pytest.raises(StudyError, match=r"layer 'r': model\.vo has no property 'x', it has 'rho'\."):
         inputs.values(study, no_property, unsaid)
 
 
-def test_a_rotated_voxet_names_its_layer(folder: Path) -> None:
+def turned_voxet(folder: Path) -> Voxet:
+    """A header of the fixture whose axes U and V are turned by 45 degrees, and what it holds."""
     text = (folder / "model.vo").read_text()
-    lines = ["AXIS_U 300 300 0" if line.startswith("AXIS_U") else line for line in text.splitlines()]
+    new = {"AXIS_U": "AXIS_U 300 300 0", "AXIS_V": "AXIS_V -300 300 0"}
+    lines = [new.get(line.split(" ")[0], line) for line in text.splitlines()]
     (folder / "model.vo").write_text("\n".join(lines))
-    with pytest.raises(StudyError, match=r"layer 'r': voxet '.*' is rotated or skewed"):
-        inputs.values(
-            study_of(folder), VoxetLayer(name="r", units="1", kind="voxet", file="model.vo"), unsaid
-        )
+    (voxet,) = io.read(folder / "model.vo")
+    assert isinstance(voxet, Voxet)
+    return voxet
+
+
+@pytest.mark.parametrize("kind", ["voxet", "model"])
+def test_a_rotated_voxet_is_resampled_along_its_own_axes_and_the_log_says_so(folder: Path, kind: str) -> None:
+    voxet = turned_voxet(folder)
+    said: list[str] = []
+    more = {"name": "r", "units": "1", "kind": kind, "file": "model.vo", "method": "nearest"}
+    layer = (VoxetLayer if kind == "voxet" else ModelLayer)(**more)  # type: ignore[arg-type]
+    fill, how = inputs.filler(study_of(folder), layer, said.append)
+    assert f"layer r: {voxet.name!r} is rotated, it is resampled along its own axes." in said
+    assert how == "resampled (nearest)"
+    found = fill(GRID)
+    # samples lie 300 / 9 m apart to the north-east of (25, 25); those with U = 0 are 0, all others 100
+    offset = GRID.points()[:, :2] - 25
+    u, v = (offset @ np.array([[1, -1], [1, 1]]) / 2 / (300 / 9)).T
+    inside = ((np.stack([u, v]) > -0.49) & (np.stack([u, v]) < 9.49)).all(axis=0)
+    away = np.abs(u - 0.5) > 0.01
+    expected = np.where(u < 0.5, 0, 100)
+    np.testing.assert_array_equal(found.ravel()[inside & away], expected[inside & away])
+    assert {0.0, 100.0} <= set(np.unique(found[~np.isnan(found)]))
+    assert np.isnan(found).any()
+
+
+def test_the_axes_of_a_voxet_may_end_at_corners_of_cells(folder: Path) -> None:
+    said: list[str] = []
+    layer = VoxetLayer(name="r", units="1", kind="voxet", file="model.vo", registration="corner")
+    (voxet,) = io.read(folder / "model.vo")
+    assert isinstance(voxet, Voxet)
+    fill, _ = inputs.filler(study_of(folder), layer, said.append)
+    floats = replace(voxet, values={"rho": np.asarray(voxet.values["rho"], dtype=float)})
+    expected = evidence.resample(floats.as_model("corner"), GRID)
+    np.testing.assert_allclose(fill(GRID), expected, atol=1e-4)
+    assert "layer r: the ends of the axes were taken as corners of cells, as asked for." in said
+
+
+SGRID = """GOCAD SGrid 1
+HEADER {
+name: grid
+}
+AXIS_N 3 2 2
+PROP_ALIGNMENT CELLS
+POINTS_FILE points@@
+PROPERTY 1 a
+PROP_FILE 1 a@@
+PROPERTY 2 b
+PROP_ESIZE 2 1
+PROP_SIGNED 2 1
+PROP_FILE 2 b@@
+PROPERTY_SUBCLASS 2 ROCK 2 sand 1 mud 2
+END
+"""
+
+
+def write_sgrid(folder: Path) -> None:
+    """Two cells of 250 × 500 × 500 m that fill the grid: a is 1.5 and 2.5, b is sand and mud."""
+    (folder / "grid.sg").write_text(SGRID)
+    corners = [[x, y, z] for z in (-500, 0) for y in (0, 500) for x in (0, 250, 500)]
+    np.array(corners, dtype=">f4").tofile(folder / "points@@")
+    np.array([1.5, 2.5], dtype=">f4").tofile(folder / "a@@")
+    np.array([1, 2], dtype="i1").tofile(folder / "b@@")
+
+
+def test_a_model_layer_takes_a_stratigraphic_grid(folder: Path) -> None:
+    write_sgrid(folder)
+    said: list[str] = []
+    layer = ModelLayer(name="r", units="1", kind="model", file="grid.sg")
+    fill, _ = inputs.filler(study_of(folder), layer, said.append)
+    x = GRID.points()[:, 0].reshape(GRID.shape)
+    np.testing.assert_array_equal(fill(GRID), np.where(x < 250, 1.5, 2.5))
+    assert "layer r: grid.sg holds several values, 'a' of 'grid' is used." in said
+    rocks = ModelLayer(name="r", units="1", kind="model", file="grid.sg", property="b", method="nearest")
+    fill, _ = inputs.filler(study_of(folder), rocks, unsaid)
+    np.testing.assert_array_equal(fill(GRID), np.where(x < 250, 1, 2))
+
+
+def test_codes_need_the_nearest_method_before_any_work(folder: Path) -> None:
+    write_sgrid(folder)
+    layer = ModelLayer(name="r", units="1", kind="model", file="grid.sg", property="b")
+    message = r"layer 'r': 'r' of 'grid' holds class codes \(sand, mud …\), and method 'linear' .*'nearest'"
+    with pytest.raises(StudyError, match=message):
+        inputs.filler(study_of(folder), layer, unsaid)
+
+
+def test_whole_numbers_without_names_are_measurements_and_the_log_says_so(folder: Path) -> None:
+    write_sgrid(folder)
+    (folder / "grid.sg").write_text(SGRID.replace("PROPERTY_SUBCLASS 2 ROCK 2 sand 1 mud 2\n", ""))
+    said: list[str] = []
+    layer = ModelLayer(name="r", units="1", kind="model", file="grid.sg", property="b", method="average")
+    fill, _ = inputs.filler(study_of(folder), layer, said.append)
+    assert any("whole numbers without class names were taken as measurements." in line for line in said)
+    assert set(np.unique(fill(GRID))) == {1, 2}
+
+
+def test_corner_registration_is_for_voxets(folder: Path) -> None:
+    write_sgrid(folder)
+    layer = ModelLayer(name="r", units="1", kind="model", file="grid.sg", registration="corner")
+    message = r"layer 'r': registration = 'corner' is for voxets, 'grid' is a SGrid\. Remove it\."
+    with pytest.raises(StudyError, match=message):
+        inputs.filler(study_of(folder), layer, unsaid)
+
+
+def test_a_model_layer_needs_values_in_a_volume_and_its_property(folder: Path) -> None:
+    study = study_of(folder)
+    flat = ModelLayer(name="r", units="1", kind="model", file="sheet.ts")
+    message = r"layer 'r': sheet\.ts holds no model in a volume with values, it has TSurf 'sheet'\."
+    with pytest.raises(StudyError, match=message):
+        inputs.values(study, flat, unsaid)
+    write_sgrid(folder)
+    none = ModelLayer(name="r", units="1", kind="model", file="grid.sg", property="c")
+    with pytest.raises(StudyError, match=r"layer 'r': grid\.sg has no property 'c', it has 'a', 'b'\."):
+        inputs.values(study, none, unsaid)
+
+
+def blocks_of(layer: ModelLayer, body: Body, monkeypatch: pytest.MonkeyPatch, folder: Path) -> PropertyModel:
+    monkeypatch.setattr(io, "read", lambda path, mesh=None: [body])
+    return inputs.values(study_of(folder), layer, unsaid)  # type: ignore[return-value]
+
+
+def test_a_model_layer_takes_blocks_and_tetrahedra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = ModelLayer(name="r", units="1", kind="model", file="box.ts", property="v", log10=True)
+    boxes = BlockModel(
+        "b",
+        np.zeros((2, 3)),
+        np.ones((2, 3)),
+        {"v": np.array([10, 1000])},
+        texts={"rock": np.array(["a", "b"])},
+    )
+    assert blocks_of(layer, boxes, monkeypatch, folder).values["r"].tolist() == [1, 3]
+    corners, cell = CORNERS[[0, 1, 2, 4]], np.array([[0, 1, 2, 3]])
+    solid = Tetrahedra("t", corners, cell, properties={"w": np.ones(4), "v": np.full(4, 100.0)})
+    found = blocks_of(layer, solid, monkeypatch, folder)
+    assert isinstance(found, Tetrahedra)
+    assert {name: values.tolist() for name, values in found.properties.items()} == {"r": [2, 2, 2, 2]}
+    cells = Tetrahedra("t", corners, cell, cell_properties={"v": np.array([1e5])})
+    found = blocks_of(layer, cells, monkeypatch, folder)
+    assert isinstance(found, Tetrahedra)
+    assert found.cell_properties["r"].tolist() == [5]
+    rocks = ModelLayer(name="r", units="1", kind="model", file="box.ts", property="rock")
+    with pytest.raises(StudyError, match=r"box\.ts has no property 'rock' \('rock' is text\), it has 'v'\."):
+        blocks_of(rocks, boxes, monkeypatch, folder)
 
 
 def test_layers_fill_any_part_of_the_grid(folder: Path) -> None:
@@ -182,3 +327,46 @@ def test_a_ubc_layer_marks_its_sentinels_missing(folder: Path) -> None:
     found = inputs.values(study_of(folder), layer, unsaid).values["sus"]
     assert np.isnan(found[-1]).all()
     assert (found[:-1] == 1).all()
+
+
+def test_a_ubc_layer_takes_an_octree(folder: Path) -> None:
+    # eight cells of 250 m fill the grid; one of them is marked: east, south, low (k counts from the top)
+    rows = [f"{i} {j} {k} 1" for k in (1, 2) for j in (1, 2) for i in (1, 2)]
+    (folder / "tree.msh").write_text("\n".join(["2 2 2", "0 0 0", "250 250 250", "8", *rows]))
+    (folder / "tree.den").write_text("\n".join("7" if row == "2 1 2 1" else "0" for row in rows))
+    layer = UbcLayer(name="d", units="1", kind="ubc", mesh="tree.msh", file="tree.den", method="nearest")
+    fill, _ = inputs.filler(study_of(folder), layer, unsaid)
+    x, y, z = GRID.points().T
+    expected = np.where((x > 250) & (y < 250) & (z < -250), 7, 0)
+    np.testing.assert_array_equal(fill(GRID).ravel(), expected)
+
+
+def test_an_octree_of_several_sizes_needs_another_method_than_linear(folder: Path) -> None:
+    rows = ["1 1 1 2", *(f"{i} {j} {k} 1" for k in (1, 2) for j in (1, 2) for i in (3, 4))]
+    (folder / "tree.msh").write_text("\n".join(["4 2 2", "0 0 0", "125 250 250", str(len(rows)), *rows]))
+    (folder / "tree.den").write_text("\n".join("1" for _ in rows))
+    layer = UbcLayer(name="d", units="1", kind="ubc", mesh="tree.msh", file="tree.den")
+    with pytest.raises(
+        StudyError, match=r"layer 'd': the blocks of '.*' do not make one lattice, so 'linear'"
+    ):
+        inputs.filler(study_of(folder), layer, unsaid)
+
+
+def test_vectors_of_a_ubc_layer_ask_for_a_component(folder: Path) -> None:
+    io.ubc.write_mesh(folder / "m.msh", PropertyModel.from_grid("m", GRID, {}).edges)
+    (folder / "m.fld").write_text("1 2 3\n" * GRID.n_cells)
+    layer = UbcLayer(name="m", units="1", kind="ubc", mesh="m.msh", file="m.fld")
+    with pytest.raises(StudyError, match=r"layer 'm': m\.fld holds vectors \(x, y, z\)\. Name one component"):
+        inputs.values(study_of(folder), layer, unsaid)
+
+
+def test_a_recipe_changes_with_the_data_that_a_header_names(folder: Path) -> None:
+    write_sgrid(folder)
+    layer = ModelLayer(name="r", units="1", kind="model", file="grid.sg")
+    study = study_of(folder)
+    before = inputs.recipe(study, layer, "frame")
+    np.array([1.5, 2.6], dtype=">f4").tofile(folder / "a@@")
+    changed = inputs.recipe(study, layer, "frame")
+    assert changed != before
+    (folder / "points@@").write_bytes((folder / "points@@").read_bytes()[::-1])
+    assert inputs.recipe(study, layer, "frame") != changed

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mpm3d.errors import FormatError
-from mpm3d.io import gocad, ubc
+from mpm3d.io import ubc
 
 MESH = "4 3 2\n1000 2000 50\n10 20 30 40\n5 5 5\n2 8\n"
 
@@ -38,6 +38,7 @@ def test_edges_ascend_from_the_lowest_south_western_corner(tmp_path):
         MESH.replace("5 5 5", "3*5"),
         MESH.replace("5 5 5", "3 * 5.0"),
         MESH.replace("5 5 5", "1 *5 2* 5"),
+        MESH.replace("5 5 5", "3 *\n5"),
         MESH.replace("5 5 5", "2*5\n5"),
         MESH.replace("10 20 30 40", "10 20\n\n30\n40"),
         MESH.replace("10 20 30 40\n5 5 5\n", "10 20 30 40 5 5 5 "),
@@ -56,28 +57,34 @@ def test_the_ways_meshes_are_written_make_no_difference(tmp_path, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", r"line 1 \(''\) should hold three counts nE nN nZ"),
+        ("", r"m.msh: line 1 \(''\) should hold three counts nE nN nZ"),
         ("4 3\n", r"line 1 \('4 3'\) should hold three counts"),
         ("x,y,z\n1,2,3\n", "should hold three counts nE nN nZ of a UBC mesh"),
-        ("3\n0 10 5\n20 5\n", "this is a 2D UBC mesh"),
-        (MESH.replace("4 3 2", "4 0 2"), r"a mesh of \[4, 0, 2\] cells \(E, N, Z\) is not possible"),
-        (MESH.replace("4 3 2", "4 3 999999999"), "is not possible. Line 1 may be damaged"),
+        ("3\n0 10 5\n20 5\n", "this is a 2D UBC mesh .* Read it with io.ubc.read_section"),
+        (MESH.replace("4 3 2", "4 0 2"), r"line 1: a mesh of \[4, 0, 2\] cells \(E, N, Z\) is not possible"),
+        (MESH.replace("4 3 2", "4 3 999999999999"), "is not possible. Line 1 may be damaged"),
         (MESH.replace("4 3 2", "4 3 " + "9" * 5000), "should hold three counts"),
+        (MESH.replace("4 3 2", "4 -3 2"), "should hold three counts"),
         (
             MESH.replace("2 8", "2"),
             "there are 8 widths and the counts on line 1 make 9. The mesh may be truncated",
         ),
         (MESH + "7\n", "there are 10 widths and the counts on line 1 make 9"),
         (MESH.replace("5 5 5", "999999999999*5"), "there are 1000000000005 widths"),
-        (MESH.replace("5 5 5", "x*5"), r"'x\*5' is not a repeat such as '60\*20'"),
+        (MESH.replace("5 5 5", "x*5"), r"line 4: 'x\*5' is not a repeat such as '60\*20'"),
         (
-            MESH.replace("5 5 5", "5 five 5"),
-            "'five' is not a number, a mesh holds counts, a corner and widths",
+            "! c\n\n" + MESH.replace("5 5 5", "5 five 5"),
+            "line 6: 'five' is not a number, a mesh holds counts, a corner and widths",
         ),
         (MESH.replace("5 5 5", "5 nan 5"), "'nan' is not a number"),
-        (MESH.replace("5 5 5", "5 -5 5"), "a cell is -5 m wide, widths must be above 0 and below 1e"),
+        (MESH.replace("5 5 5", "5 -5 5"), "line 4: a cell is -5 m wide, widths must be above 0 and below 1e"),
         (MESH.replace("5 5 5", "5 1e300 5"), r"a cell is 1e\+300 m wide"),
+        (MESH.replace("5 5 5", "5 1e-14 5"), "some cells are too thin beside the coordinates of the corner"),
+        (MESH.replace("1000", "1e30"), r"the corner \[1e\+30, 2000.0, 50.0\] lies more than 1e\+09 m"),
+        (MESH.replace("1000", "inf"), "line 2: 'inf' is not a number"),
         ("4 3 2\n1000 2000\n", "the corner of the mesh"),
+        ("* " * 300_000, "should hold three counts"),
+        (MESH + "* " * 300_000, "is not a repeat"),
     ],
 )
 def test_damaged_meshes_are_refused_with_the_reason(tmp_path, text, message):
@@ -92,22 +99,27 @@ def test_a_value_goes_to_its_cell(tmp_path):
         write(tmp_path, MESH), {"den": write(tmp_path, "\n".join(tokens), "m.den")}, units={"den": "g/cm3"}
     )
     assert model.name == "m"
+    assert model.kind == "UBC tensor mesh"
     assert model.shape == (2, 3, 4)
     assert model.bounds == (1000, 2000, 40, 1100, 2015, 50)
     assert model.values["den"][1, 2, 3] == 230  # the top
     assert model.values["den"][0, 2, 3] == 231
     assert model.units == {"den": "g/cm3"}
     assert model.notes == ()
+    assert "from the top down fastest, then to the east, then to the north" in model.layout
+    # the top south-western cell, 10 m × 5 m × 2 m, holds the first value
+    assert model.first_centre == (1005, 2002.5, 49)
+    assert model.values["den"][1, 0, 0] == 0
 
 
-def test_sentinels_and_nan_are_missing(tmp_path):
-    tokens = ["1e-8"] * 3 + ["nan"] * 2 + ["-100.000001"] * 2 + ["0.5"] * 17
-    path = write(tmp_path, " ".join(tokens), "m.con")
+def test_several_values_on_a_line_and_gzipped_are_the_same_model(tmp_path):
     mesh = write(tmp_path, MESH)
-    model = ubc.read_model(mesh, {"con": path}, missing=(1e-8, -100))
-    assert np.isnan(model.values["con"]).sum() == 7
-    assert model.notes == ("'con' has no value in 7 of 24 cells.",)
-    assert np.isnan(ubc.read_model(mesh, {"con": path}).values["con"]).sum() == 2
+    values = np.arange(24.0) / 8
+    lines = ["  ".join(map(str, values[:5])), "", "\t".join(map(str, values[5:23])), str(values[23])]
+    ragged = write(tmp_path, gzip.compress("\r\n".join(lines).encode()), "m.mod.gz")
+    plain = write(tmp_path, "\n".join(map(str, values)), "m.mod")
+    model = ubc.read_model(mesh, {"a": ragged, "b": plain})
+    np.testing.assert_array_equal(model.values["a"], model.values["b"])
 
 
 @pytest.mark.parametrize(
@@ -119,8 +131,9 @@ def test_sentinels_and_nan_are_missing(tmp_path):
         ),
         ("1\n" * 25, "there are 25 values and the mesh has 24 cells"),
         ("", "there are 0 values"),
-        ("1 2 3\n" * 24, "there are 3 values for each of 24 cells, a vector model, which is not read"),
-        ("1\n" * 23 + "x\n", "a value is not a number: could not convert string to float: 'x'"),
+        ("1\n" * 72, "there are 72 values"),  # thrice as many, and no three columns
+        ("1\n" * 23 + "x\n", "line 24: 'x' is not a number"),
+        ("1\n" * 23 + "1_0\n", "line 24: '1_0' is not a number"),
     ],
 )
 def test_models_that_do_not_fit_are_refused(tmp_path, text, message):
@@ -136,7 +149,7 @@ def test_written_files_are_those_of_other_programs(tmp_path):
     )
     values = np.arange(24.0).reshape(2, 3, 4)
     values[0, 0, 0] = np.nan
-    ubc.write_model(tmp_path / "again.den", values)
+    assert ubc.write_model(tmp_path / "again.den", values) == -99999
     assert (tmp_path / "again.den").read_text().split()[:4] == ["12.0", "-99999.0", "13.0", "1.0"]
 
 
@@ -162,8 +175,10 @@ def test_discretize_puts_a_written_marker_in_the_same_cell(tmp_path):
     hnp.array_shapes(min_dims=3, max_dims=3, max_side=5), st.sampled_from([np.float32, np.float64]), st.data()
 )
 def test_write_then_read_is_identity(tmp_path, shape, dtype, data):
-    elements = st.floats(-1e6, 1e6, width=32)
-    values = data.draw(hnp.arrays(dtype, shape, elements=st.one_of(elements, st.just(np.nan))))
+    numbers = st.floats(-1e6, 1e6, width=32)
+    # values that often stand for something else are values here
+    elements = st.one_of(numbers, st.just(np.nan), st.sampled_from([-99999.0, -999999.0, -100.0, 0.0]))
+    values = data.draw(hnp.arrays(dtype, shape, elements=elements))
     width = st.floats(0.01, 1000)
     edges = tuple(
         data.draw(st.floats(-1e7, 1e7))
@@ -172,19 +187,25 @@ def test_write_then_read_is_identity(tmp_path, shape, dtype, data):
     )
     suffix = data.draw(st.sampled_from(["", ".gz"]))
     ubc.write_mesh(tmp_path / f"m.msh{suffix}", edges)
-    ubc.write_model(tmp_path / f"m.mod{suffix}", values)
-    model = ubc.read_model(tmp_path / f"m.msh{suffix}", {"v": tmp_path / f"m.mod{suffix}"}, missing=(-99999,))
+    missing = ubc.write_model(tmp_path / f"m.mod{suffix}", values)
+    model = ubc.read_model(
+        tmp_path / f"m.msh{suffix}",
+        {"v": tmp_path / f"m.mod{suffix}"},
+        missing=() if missing is None else (missing,),
+    )
     np.testing.assert_array_equal(model.values["v"].astype(dtype), values)
     for again, original in zip(model.edges, edges, strict=True):
         np.testing.assert_allclose(again, original, atol=1e-5)
 
 
-def test_what_cannot_be_a_mesh_or_model_is_not_written(tmp_path):
+def test_what_cannot_be_a_mesh_is_not_written(tmp_path):
     line = np.array([0.0, 1])
     with pytest.raises(ValueError, match="the edges along y must ascend and be at least two"):
         ubc.write_mesh(tmp_path / "m.msh", (line, line[::-1], line))
-    with pytest.raises(ValueError, match=r"a model has the axes \(z, y, x\), this array has shape \(3,\)"):
-        ubc.write_model(tmp_path / "m.mod", np.zeros(3))
+    with pytest.raises(ValueError, match="the edges along z must ascend"):
+        ubc.write_mesh(tmp_path / "m.msh", (np.array([0, np.inf]), line, line))
+    with pytest.raises(ValueError, match=r"a cell along x is 1e-08 m wide, at least 1e-6 is needed"):
+        ubc.write_mesh(tmp_path / "m.msh", (line, line, np.array([0, 1e-8])))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -200,11 +221,13 @@ def test_damage_is_a_format_error_and_nothing_else(tmp_path, data):
         content[place : place + data.draw(st.integers(0, 6))] = data.draw(
             st.one_of(tokens, st.binary(max_size=3))
         )
+    path = write(tmp_path, bytes(content))
+    ubc.matches(path, bytes(content))
     try:
-        edges = ubc.read_mesh(write(tmp_path, bytes(content)))
+        edges = ubc.read_mesh(path)
     except FormatError:
         return
-    assert all(np.all(np.diff(line) >= 0) for line in edges)
+    assert all(np.all(np.diff(line) > 0) for line in edges)
 
 
 @pytest.mark.corpus
@@ -238,6 +261,7 @@ def test_corpus_air_is_missing_and_above_the_rock(corpus_dir):
     assert not missing[0].any()
     # once rock begins below, no air comes under it
     assert np.all(np.diff(missing.astype(int), axis=0) >= 0)
+    assert model.notes == ("'v' has no value in 30735 of 190440 cells.",)
 
 
 @pytest.mark.corpus
@@ -262,13 +286,15 @@ def test_corpus_meshes_alone(corpus_dir):
     assert (x[0], y[0], z[-1]) == (556579.338713, 7132879.338713, 450)
     z, y, x = ubc.read_mesh(corpus_dir / "ubc/mesh_only_magsusc/Magnetic_Susc.msh")
     assert (len(z), len(y), len(x)) == (41, 88, 95)
-    with pytest.raises(FormatError, match="this is an OcTree mesh, which is not read"):
+    with pytest.raises(FormatError, match=r"this is an OcTree mesh. Read it with io.ubc.read_octree"):
         ubc.read_mesh(corpus_dir / "ubc/octree_simpeg/OctreeMesh-test.msh")
 
 
 @pytest.mark.data
 @pytest.mark.parametrize(("surface", "conductivity"), [("PK1", 5e-3), ("VK", 1e-4), ("HK1", 1.3333333e-3)])
 def test_the_tkc_conductors_fill_the_boxes_of_their_surfaces(data_dir, surface, conductivity):
+    from mpm3d.io import gocad
+
     folder = data_dir / "tkc"
     mesh, path = folder / "ubc/TKC_finermesh.msh", folder / "ubc/TKC_condModel.con.gz"
     model = ubc.read_model(mesh, {"con": path}, units={"con": "S/m"})

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from mpm3d.errors import FormatError
 from mpm3d.grid import FloatArray
-from mpm3d.io.files import read_text, stem_of, to_number
+from mpm3d.io.files import read_bytes, stem_of, to_number
+from mpm3d.io.gocad.content import MERGED, Keywords, LineTable, Rows, as_utf8
 
-GEOMETRY = frozenset({"VRTX", "PVRTX", "ATOM", "PATOM", "TRGL", "SEG"})
 # a value this close, relatively, to the no-data value is one: writers put it through float32
 SAME = 2e-7
 # beyond this a coordinate overflows when it is converted to metres
@@ -23,10 +23,11 @@ GROUPS = frozenset({"homogeneousgroup", "heterogeneousgroup"})
 _CRS = "GOCAD_ORIGINAL_COORDINATE_SYSTEM"
 _CRS_END = "END_ORIGINAL_COORDINATE_SYSTEM"
 # a block of braces that was never closed ends here
-_SECTIONS = GEOMETRY | {
-    "GOCAD", _CRS, "PROPERTY_CLASS_HEADER", "TRGL_PROPERTY_CLASS_HEADER", "HEADER", "PROPERTIES",
-    "PROPERTY", "PROPERTY_CLASS", "TFACE", "ILINE", "SUBVSET", "AXIS_O", "BEGIN_MEMBERS", "END_MEMBERS",
-    "GEOLOGICAL_FEATURE", "GEOLOGICAL_TYPE", "END",
+_SECTIONS = frozenset(MERGED) | {
+    "GOCAD", _CRS, "PROPERTY_CLASS_HEADER", "TRGL_PROPERTY_CLASS_HEADER", "TETRA_PROPERTY_CLASS_HEADER",
+    "HEADER", "PROPERTIES", "PROPERTY", "PROPERTY_CLASS", "TRGL_PROPERTIES", "TETRA_PROPERTIES", "TFACE",
+    "ILINE", "SUBVSET", "TVOLUME", "WREF", "AXIS_O", "BEGIN_MEMBERS", "END_MEMBERS", "GEOLOGICAL_FEATURE",
+    "GEOLOGICAL_TYPE", "END",
 }  # fmt: skip
 # metres per unit; the survey foot is 1200/3937 m
 _METRES = {
@@ -36,8 +37,14 @@ _METRES = {
 }  # fmt: skip
 _WORD = re.compile(r'"([^"]*)"|(\S+)')
 _NAME = re.compile(r"\s*\*?name\s*[:=]\s*(.*)", re.IGNORECASE)
-# a run shorter than this costs less line by line than a call of NumPy's reader
+# where the next key begins in a header of one line
+_KEY = re.compile(r"(?<=\s)(?=\*?[A-Za-z_][\w*]*\s*:)")
+# marks of control nodes that follow the values of a vertex
+_FLAG = re.compile("(CN)?X?Y?Z?")
+# fewer lines than this cost less one by one than a call of NumPy's reader
 _FEW = 12
+# numbers that are read at once, and lines at most
+_NUMBERS, _LINES = 1 << 20, 1 << 16
 
 
 def split_words(line: str) -> list[str]:
@@ -50,8 +57,7 @@ def _pairs(line: str) -> Iterator[tuple[str | None, str]]:
         yield match.group(1), match.group(2)
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """Consecutive lines of one keyword, ``start`` to ``stop``, blank and comment lines among them."""
 
     word: str
@@ -61,15 +67,18 @@ class Run:
 
 @dataclass(frozen=True)
 class Crs:
-    """The coordinate block of an object."""
+    """The coordinate block of an object, or of the group that it takes it from."""
 
     name: str = ""
     units: tuple[str, ...] = ()
     depth: bool = False
+    group: str | None = None
 
     def to_metres(self) -> tuple[FloatArray, tuple[str, ...]]:
         """Factors of x, y and z that make metres and elevations, and what was converted, in sentences."""
         factor, notes = np.ones(3), []
+        if self.group is not None:
+            notes.append(f"the coordinate block is that of the group {self.group!r}.")
         for axis, unit in zip(range(3), self.units, strict=False):
             plain = unit.lower().replace(".", "").replace("_", " ").replace("-", " ").strip()
             factor[axis] = _METRES.get(plain, 1.0)
@@ -87,24 +96,23 @@ class Crs:
 
 @dataclass
 class Block:
-    """One object of a file: its header, and its lines in runs."""
+    """One object of a file: its header, and its lines from ``start`` to before ``stop`` in runs."""
 
     kind: str
     label: str
     start: int
-    parents: tuple[Block, ...] = ()
+    stop: int = 0
+    parent: Block | None = None
     name: str = ""
     own_crs: Crs | None = None
+    inherited: Crs | None = None
     runs: list[Run] = field(default_factory=list)
     closed: bool = False
 
     @property
     def crs(self) -> Crs:
-        """Its own coordinate block, or that of the nearest group that has one."""
-        for block in (self, *reversed(self.parents)):
-            if block.own_crs is not None:
-                return block.own_crs
-        return Crs()
+        """Its own coordinate block, or that of the nearest group that has one before its members."""
+        return self.own_crs or self.inherited or Crs()
 
     def find(self, *words: str) -> list[Run]:
         """Runs of these keywords in the order of the file."""
@@ -116,47 +124,64 @@ class TextFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.lines = read_text(path).split("\n")
-        self.words = [
-            word if (word := line.partition(" ")[0]) in GEOMETRY else _keyword(line) for line in self.lines
-        ]
+        self.lines = LineTable(as_utf8(read_bytes(path)))
+        self.words = Keywords(self.lines)
 
     def fail(self, reason: str, index: int | None = None) -> NoReturn:
         """Raise a `FormatError` at a line, ``index`` counted from 0."""
         raise FormatError(self.path, reason, None if index is None else index + 1)
+
+    def afford(self, count: int, what: str, index: int | None = None) -> None:
+        """Refuse arrays of more numbers than a file of this size can mean."""
+        if count > 4 * len(self.lines.content) + _NUMBERS:
+            self.fail(
+                f"{what} would be {count} numbers, the whole file has {len(self.lines.content)} bytes. "
+                "It may be damaged: compare this line with the lines of values.",
+                index,
+            )
 
     def numbers(self, run: Run, count: int, least: int | None = None) -> FloatArray:
         """The first ``count`` numbers after the keyword of every line of a run, ``(lines, count)``.
 
         NaN stands for values that a line lacks, if it has ``least`` of them (all are needed by default).
         """
-        index = self.rows(run)
-        lines = [self.lines[i] for i in index]
-        if len(lines) >= _FEW:
+        index = np.array(self.rows(run), dtype=np.int64)
+        if len(index) < _FEW:
+            return self.table(index, count, least)[0]
+        tables = [self.table(index[some], count, least)[0] for some in slabs(len(index), count)]
+        return np.concatenate([np.empty((0, count)), *tables])
+
+    def table(self, index: Rows, count: int, least: int | None = None) -> tuple[FloatArray, int]:
+        """The first ``count`` numbers of the lines of ``index``, and how many lines lack some of them."""
+        lines = self.lines.take(index)
+        if len(lines) >= _FEW and not self.lines.has_zeros:
             try:
-                return np.loadtxt(lines, usecols=range(1, count + 1), comments=None, ndmin=2)
+                return np.loadtxt(lines, usecols=range(1, count + 1), comments=None, ndmin=2), 0
             except (ValueError, OverflowError):
                 pass  # a number or a line that needs a closer look
-        rows = [
-            self._numbers(line, i, count, count if least is None else least)
-            for i, line in zip(index, lines, strict=True)
-        ]
-        return np.array(rows, dtype=float).reshape(len(rows), count)
+        table, lacking = np.full((len(lines), count), np.nan), 0
+        for row, (line, i) in enumerate(zip(lines, index.tolist(), strict=True)):
+            found = self._numbers(line, i, count, count if least is None else least)
+            table[row, : len(found)] = found
+            lacking += len(found) < count
+        return table, lacking
 
     def rows(self, run: Run) -> list[int]:
         """Indices of the lines of a run, without blank and comment lines."""
-        return [i for i in range(run.start, run.stop) if self.words[i]]
+        rows: list[int] = (np.flatnonzero(self.words.codes[run.start : run.stop]) + run.start).tolist()
+        return rows
 
     def _numbers(self, line: str, index: int, count: int, least: int) -> list[float]:
         tokens = line.split()
         found = tokens[1 : count + 1]
+        while len(found) > least and _FLAG.fullmatch(found[-1]):
+            found.pop()
         if len(found) < least:
             self.fail(
                 f"{tokens[0]} has {len(found)} values ({line.strip()[:60]!r}), it needs {least}. "
                 "The file may be truncated.",
                 index,
             )
-        found += ["nan"] * (count - len(found))
         try:
             return [to_number(token) for token in found]
         except ValueError:
@@ -167,16 +192,11 @@ class TextFile:
             )
 
 
-def _keyword(line: str) -> str:
-    parts = line.split(None, 1)
-    if not parts:
-        return ""
-    word = parts[0]
-    if word in GEOMETRY:
-        return word
-    if word[0] == "#":
-        return ""
-    return (word.split("{", 1)[0] or word).upper()
+def slabs(lines: int, count: int) -> Iterator[slice]:
+    """Slices of ``lines`` lines of ``count`` numbers, so that few of them are in memory at once."""
+    size = min(max(_NUMBERS // count, 1), _LINES)
+    for start in range(0, lines, size):
+        yield slice(start, min(start + size, lines))
 
 
 def read_blocks(text: TextFile) -> list[Block]:
@@ -204,8 +224,9 @@ class _Scan:
         self.text = text
         self.index = 0
         self.blocks: list[Block] = []
-        self.groups: list[Block] = []
         self.current: Block | None = None
+        # the innermost group whose members are being read
+        self.group: Block | None = None
         self.any_group = False
 
     def step(self) -> None:
@@ -214,10 +235,11 @@ class _Scan:
         if word == "GOCAD":
             self._begin()
         elif word == "END_MEMBERS":
-            self.current = self.groups.pop() if self.groups else None
+            self.current = self.group
+            self.group = None if self.group is None else self.group.parent
             self.index += 1
         elif block is None or not word:
-            self.index += 1
+            self.index = self.text.words.next_run(self.index)
         elif word == "HEADER":
             self._header(block)
         elif word.endswith("CLASS_HEADER"):
@@ -228,29 +250,26 @@ class _Scan:
             block.closed, self.current = True, None
             self.index += 1
         else:
-            self._run(block, word)
+            stop = self.text.words.next_run(self.index)
+            block.runs.append(Run(word, self.index, stop if word in MERGED else self.index + 1))
+            self.index = stop
+        if block is not None and block is self.current:
+            block.stop = self.index
 
     def _begin(self) -> None:
         words = self.text.lines[self.index].split()
         label = words[1] if len(words) > 1 else "?"
-        block = Block(label.lower(), label, self.index, tuple(self.groups))
+        block = Block(label.lower(), label, self.index, self.index, self.group)
+        if self.group is not None:
+            crs = self.group.own_crs
+            block.inherited = replace(crs, group=self.group.name) if crs else self.group.inherited
         if block.kind in GROUPS:
-            self.groups.append(block)
+            self.group = block
             self.any_group = True
         else:
             self.blocks.append(block)
         self.current = block
         self.index += 1
-
-    def _run(self, block: Block, word: str) -> None:
-        start, words = self.index, self.text.words
-        stop = start + 1
-        if word in GEOMETRY:
-            end = len(words)
-            while stop < end and (words[stop] == word or not words[stop]):
-                stop += 1
-        block.runs.append(Run(word, start, stop))
-        self.index = stop
 
     def _header(self, block: Block) -> None:
         for line in self._braces():
@@ -266,7 +285,7 @@ class _Scan:
         self.index += 1
         if "{" in line and line.endswith("}"):
             # one line holds several keys: a name ends where the next key begins
-            return re.split(r"\s+(?=\*?[A-Za-z_][\w*]*\s*:)", line[line.index("{") + 1 : -1])
+            return [part.strip() for part in _KEY.split(" " + line[line.index("{") + 1 : -1])]
         start = self.index
         if "{" not in line and "".join(lines[start : start + 1]).strip() != "{":
             return []

@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from mpm3d.errors import FormatError
-from mpm3d.geometry import Array
 from mpm3d.grid import FloatArray
-from mpm3d.io.files import read_text, to_count, to_number
-from mpm3d.io.gocad.lines import LARGEST, SAME, Block, TextFile, split_words
-from mpm3d.io.gocad.write import statistics
+from mpm3d.io.files import to_number
+from mpm3d.io.gocad.ascii_table import read_table
+from mpm3d.io.gocad.data_files import (
+    Property,
+    data_path,
+    find_encoding,
+    find_offset,
+    find_properties,
+    is_no_data,
+    open_values,
+)  # fmt: skip
+from mpm3d.io.gocad.flags import read_regions
+from mpm3d.io.gocad.lines import LARGEST, Block, TextFile, split_words
+from mpm3d.io.options import Options
 from mpm3d.lattice import Voxet
+from mpm3d.values import Array, Lazy, Statistics, Values, slabs, statistics
 
 Shape = tuple[int, int, int]
-# more samples than this in a header means a damaged file
+# more samples than this, in all or along an axis, mean a damaged header
 _MANY = 10**12
+_LONG = 10**7
+# small properties are read at once until they have so many samples together: a header may name a file often
+_TOGETHER = 50_000_000
 
 
-@dataclass
-class _Property:
-    """What the header says of one property: words by keyword, and the line of the first of them."""
-
-    number: str
-    line: int
-    words: dict[str, list[str]] = field(default_factory=dict)
-
-    def word(self, key: str, default: str = "") -> str:
-        return (self.words.get(key) or [default])[0]
-
-    @property
-    def name(self) -> str:
-        return self.word("PROPERTY") or self.word("PROPERTY_CLASS") or f"property_{self.number}"
-
-
-def read_voxet(text: TextFile, block: Block, errors: str, byte_order: str) -> Voxet:
+def read_voxet(text: TextFile, block: Block, options: Options) -> Voxet:
     """Make a voxet of its header and the files that it names.
+
+    Properties and regions of more than `data_files.LAZY_ABOVE` samples stay in their files and are read in
+    parts. The values of small ones are compared with the statistics in the header; of others three layers
+    are, and `verify` compares all.
+
+    Parameters
+    ----------
+    text : TextFile
+        The file with the header.
+    block : Block
+        The object in it.
+    options : Options
+        ``errors``, ``byte_order`` and ``outside`` count.
 
     Raises
     ------
@@ -47,30 +58,31 @@ def read_voxet(text: TextFile, block: Block, errors: str, byte_order: str) -> Vo
         If it is damaged, or a file of values is missing, too short or outside the folder; with
         ``errors="skip"`` such a property is left out and noted.
     """
-    shape, origin, steps = _geometry(text, block)
+    shape, origin, steps, said = _geometry(text, block)
     factor, notes = block.crs.to_metres()
-    properties = _properties(text, block)
-    table = _ascii_table(text, block, shape, properties)
-    values, kept = {}, list(notes)
-    for index, (name, prop) in enumerate(properties.items()):
+    properties = find_properties(text, block)
+    values, stated, kept = {}, {}, [*notes, *said, *_named(properties)]
+    sources = _Sources(text, block, shape, options, properties)
+    for name, prop in properties.items():
         try:
-            data = _binary(text, prop, shape, byte_order) if table is None else table[index]
+            source = sources.find(prop)
         except FormatError as error:
-            if errors == "strict":
+            if options.errors == "strict":
                 raise
             kept.append(f"property {name!r} was left out: {error}")
             continue
-        values[name], said = _finish(text, prop, name, data, byte_order)
-        kept += said
-    regions = [split_words(text.lines[run.start])[1:2] for run in block.find("REGION")]
-    if regions:
-        kept.append(f"regions were not read: {', '.join(r[0] for r in regions if r)}.")
-    units = {n: properties[n].word("PROP_UNIT") for n in values}
+        values[name] = source.values
+        kept += source.notes
+        if prop.stated is not None:
+            stated[name] = prop.stated
+            kept += _compared(name, source, prop.stated, options)
+    regions, noted = read_regions(text, block, shape, options)
     return Voxet(
         block.name, origin * factor + 0.0, steps * factor + 0.0, shape, values, kind="Voxet",
-        units={n: unit for n, unit in units.items() if unit and unit.lower() != "none"},
-        classes={n: codes for n in values if (codes := _classes(properties[n]))},
-        crs_name=block.crs.name, z_positive="Depth" if block.crs.depth else "Elevation", notes=tuple(kept),
+        units={name: properties[name].unit for name in values if properties[name].unit},
+        classes={name: codes for name in values if (codes := properties[name].classes)},
+        regions=regions, stated=stated, crs_name=block.crs.name,
+        z_positive="Depth" if block.crs.depth else "Elevation", notes=(*kept, *noted),
     )  # fmt: skip
 
 
@@ -83,7 +95,7 @@ def _axis(text: TextFile, block: Block, word: str) -> tuple[list[float], int]:
     tokens = split_words(text.lines[index])[1:]
     if len(tokens) < 3:
         text.fail(
-            f"{word} has {len(tokens)} values ({' '.join(tokens)!r}), a voxet needs three (U V W). "
+            f"{word} has {len(tokens)} values ({' '.join(tokens)[:60]!r}), a voxet needs three (U V W). "
             "The export may be truncated.",
             index,
         )
@@ -92,243 +104,176 @@ def _axis(text: TextFile, block: Block, word: str) -> tuple[list[float], int]:
     except ValueError:
         numbers = [math.nan]
     if not all(math.isfinite(number) for number in numbers):
-        text.fail(f"{word} is {' '.join(tokens[:3])!r}, three finite numbers are expected.", index)
+        text.fail(f"{word} is {' '.join(tokens[:3])[:60]!r}, three finite numbers are expected.", index)
     return numbers, index
 
 
-def _geometry(text: TextFile, block: Block) -> tuple[Shape, FloatArray, FloatArray]:
+def _geometry(text: TextFile, block: Block) -> tuple[Shape, FloatArray, FloatArray, list[str]]:
     """Counts (w, v, u), the first sample and the steps along U, V and W, in the units of the file."""
     counts, line = _axis(text, block, "AXIS_N")
-    if any(n < 1 or n != int(n) for n in counts) or math.prod(counts) > _MANY:
+    if any(n < 1 or n != int(n) or n > _LONG for n in counts) or math.prod(counts) > _MANY:
         shown = " ".join(f"{n:g}" for n in counts)
-        text.fail(f"AXIS_N is {shown!r}, three whole numbers of samples from 1 are expected.", line)
+        text.fail(
+            f"AXIS_N is {shown!r}, three whole numbers of samples from 1 to {_LONG:g} are expected.", line
+        )
     n = np.array([int(count) for count in counts])
     vectors = np.array([_axis(text, block, f"AXIS_{axis}")[0] for axis in "UVW"])
     low = np.array(_axis(text, block, "AXIS_MIN")[0]) if block.find("AXIS_MIN") else np.zeros(3)
     high = np.array(_axis(text, block, "AXIS_MAX")[0]) if block.find("AXIS_MAX") else np.ones(3)
+    spacing = np.array(_axis(text, block, "AXIS_D")[0]) if block.find("AXIS_D") else np.zeros(3)
     with np.errstate(over="ignore", invalid="ignore"):
+        span = np.where((n == 1) & (spacing != 0), spacing, high - low)
         origin = np.array(_axis(text, block, "AXIS_O")[0]) + low @ vectors
         # n samples span n - 1 steps; the vector of an axis of one sample is taken as its step
-        share = (high - low) / np.maximum(n - 1, 1)
-    if block.find("AXIS_D"):
-        spacing = np.array(_axis(text, block, "AXIS_D")[0])
-        share = np.where((n == 1) & (spacing != 0), spacing, share)
-    with np.errstate(over="ignore", invalid="ignore"):
-        steps = vectors * share[:, None]
+        steps = vectors * span[:, None] / np.maximum(n - 1, 1)[:, None]
     if not (np.all(np.abs(origin) < LARGEST) and np.all(np.abs(steps) < LARGEST)):
         text.fail("the axes give samples at coordinates that are not finite numbers.", line)
-    return (int(n[2]), int(n[1]), int(n[0])), origin, steps
+    return (int(n[2]), int(n[1]), int(n[0])), origin, steps, _step_notes(block, n, steps)
 
 
-def _properties(text: TextFile, block: Block) -> dict[str, _Property]:
-    """Properties by their names, in the order in which their numbers appear."""
-    found: dict[str, _Property] = {}
-    for run in block.runs:
-        if run.word.startswith(("PROP_", "PROPERTY")):
-            words = split_words(text.lines[run.start])[1:]
-            if words and to_count(words[0]) is not None:
-                prop = found.setdefault(words[0], _Property(words[0], run.start))
-                prop.words[run.word] = words[1:]
-    named: dict[str, _Property] = {}
-    for prop in found.values():
-        named[prop.name if prop.name not in named else f"{prop.name}_{prop.number}"] = prop
-    return named
+def _step_notes(block: Block, counts: Array, steps: FloatArray) -> list[str]:
+    notes = []
+    for axis, count, step in zip("UVW", counts, steps, strict=True):
+        if not step.any():
+            notes.append(f"axis {axis} has no length, so its cells have no size.")
+        elif count == 1:
+            word = "AXIS_D" if block.find("AXIS_D") else f"AXIS_{axis}"
+            notes.append(f"axis {axis} has one sample, {word} was taken as the length of its cell.")
+    return notes
 
 
-def _path_of(text: TextFile, name: str, line: int) -> Path:
-    """File of values beside the header, or below it, never elsewhere."""
-    plain = name.replace("\\", "/")
-    folder = text.path.resolve().parent
-    windows = len(plain) > 1 and plain[1] == ":"
-    try:
-        path = (folder / plain).resolve()
-        there = path.is_file()
-    except (OSError, ValueError, RuntimeError):
-        path, there = folder, False
-    if windows or path == folder or not path.is_relative_to(folder):
-        text.fail(
-            f"the data file {name!r} is outside the folder of the voxet. Put it beside the header and write "
-            f"its bare name there: {plain.rsplit('/', 1)[-1]!r}.",
-            line,
+def _named(properties: Mapping[str, Property]) -> list[str]:
+    """Notes on names that were made up."""
+    notes = []
+    for name, prop in properties.items():
+        if prop.name == f"property_{prop.number}" and not prop.phrase("PROPERTY"):
+            notes.append(f"property {prop.number} has no name in the header and was called {name!r}.")
+        elif name != prop.name:
+            notes.append(
+                f"property {prop.number} has the name of another, {prop.name!r}, so it was called {name!r}."
+            )
+    return notes
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Values of a property, what was assumed of them, and the same read in the other byte order."""
+
+    values: Values
+    notes: Sequence[str] = ()
+    swapped: Callable[[], Values] | None = None
+
+
+class _Sources:
+    """Where the values of the properties of a voxet come from: a table of text or binary files."""
+
+    def __init__(
+        self, text: TextFile, block: Block, shape: Shape, options: Options, properties: Mapping[str, Property]
+    ) -> None:
+        self.text, self.shape, self.options = text, shape, options
+        self.table = [run.start for run in block.find("ASCII_DATA_FILE")][-1:]
+        self.order = [prop.number for prop in properties.values()]
+        self._rows: FloatArray | FormatError | None = None
+        self._left = _TOGETHER
+
+    def find(self, prop: Property) -> _Source:
+        """Values ``(w, v, u)`` of a property."""
+        if self.table:
+            values = self._read_table()[self.order.index(prop.number)]
+            if prop.no_data is not None:
+                values[is_no_data(values, prop.no_data)] = np.nan
+            return _Source(values)
+        file = prop.phrase("PROP_FILE")
+        if not file:
+            self.text.fail(
+                f"property {prop.name!r} has no PROP_FILE and there is no ASCII_DATA_FILE.", prop.line
+            )
+        encoding, notes = find_encoding(self.text, prop, self.options)
+        path = data_path(self.text, file, prop.line_of("PROP_FILE"), self.options)
+        self._left -= math.prod(self.shape)
+        opened = functools.partial(
+            open_values, path, shape=self.shape, offset=find_offset(self.text, prop),
+            what=f"property {prop.name!r}", lazy=self._left < 0,
+        )  # fmt: skip
+        return _Source(opened(encoding), notes, lambda: opened(encoding.swapped()))
+
+    def _read_table(self) -> FloatArray:
+        """Values ``(property, w, v, u)``, read once."""
+        if self._rows is None:
+            line = self.table[0]
+            name = " ".join(split_words(self.text.lines[line])[1:])
+            try:
+                path = data_path(self.text, name, line, self.options)
+                self._rows = read_table(path, self.shape, len(self.order))
+            except FormatError as error:
+                self._rows = error
+        if isinstance(self._rows, FormatError):
+            raise self._rows
+        return self._rows
+
+
+def verify(voxet: Voxet) -> dict[str, str]:
+    """Compare all values with the statistics that the header states, reading files slab by slab.
+
+    Parameters
+    ----------
+    voxet : Voxet
+        As read from a file.
+
+    Returns
+    -------
+    dict of str to str
+        For each property that differs, what should be and what is; empty if all agree.
+    """
+    found = {name: statistics(voxet.values[name]) for name in voxet.stated}
+    return {
+        name: _disagreement(name, stated, found[name])
+        for name, stated in voxet.stated.items()
+        if not found[name].agrees(stated)
+    }
+
+
+def _compared(name: str, source: _Source, stated: Statistics, options: Options) -> list[str]:
+    """A note if values are not those that the header states: of large files, if three layers cannot be."""
+    fits = _within if isinstance(source.values, Lazy) else _agrees
+    if fits(source.values, stated):
+        return []
+    if isinstance(source.values, Lazy):
+        note = (
+            f"property {name!r} has values beyond those that its header states, {stated.low:g} to "
+            f"{stated.high:g}."
         )
-    if not there:
-        text.fail(f"the data file {name!r} is not in {folder.name!r}, beside the header.", line)
-    return path
+    else:
+        note = _disagreement(name, stated, statistics(source.values))
+    if source.swapped is not None and fits(source.swapped(), stated):
+        other = {"big": "little", "little": "big"}[options.byte_order]
+        note = f"{note} They agree if the bytes are swapped: read with byte_order={other!r}."
+    return [note]
 
 
-def _data_type(text: TextFile, prop: _Property, name: str) -> np.dtype[np.generic]:
-    """Type of the binary values, big-endian; IBM floats as the bytes that they are."""
-    storage, kind = prop.word("PROP_STORAGE_TYPE").lower(), prop.word("PROP_ETYPE", "IEEE").upper()
-    size, signed = prop.word("PROP_ESIZE", "4"), prop.word("PROP_SIGNED", "1") != "0"
-    layout = prop.word("PROP_FORMAT", "RAW").upper()
-    if storage == "rgba":
-        text.fail(f"property {name!r} is an image (RGBA), which has no values to read.", prop.line)
-    if layout != "RAW" or kind not in ("IEEE", "IBM"):
-        text.fail(
-            f"property {name!r} has the format {layout} with {kind} numbers, only RAW with IEEE or IBM is "
-            "read. Export it from GoCAD as a binary voxet.",
-            prop.line,
-        )
-    code = {"1": "i1", "2": "i2", "4": "f4", "8": "f8"}.get(size)
-    if code is None:
-        text.fail(f"property {name!r} has values of {size!r} bytes, 1, 2, 4 or 8 are expected.", prop.line)
-    if kind == "IBM" and size != "4":
-        text.fail(f"property {name!r} has IBM numbers of {size} bytes, only those of 4 are read.", prop.line)
-    if kind == "IBM":
-        return np.dtype(">u4")
-    if storage.startswith(("int", "oct", "short", "byte")):
-        code = "i" + size
-    return np.dtype(">" + (code if signed or code[0] == "f" else "u" + size))
+def _agrees(values: Values, stated: Statistics) -> bool:
+    return statistics(values).agrees(stated)
 
 
-def _binary(text: TextFile, prop: _Property, shape: Shape, byte_order: str) -> Array:
-    """Values ``(w, v, u)`` of one property in the machine's byte order."""
-    name = prop.name
-    if not prop.word("PROP_FILE"):
-        text.fail(f"property {name!r} has no PROP_FILE and there is no ASCII_DATA_FILE.", prop.line)
-    kind = _data_type(text, prop, name)
-    path = _path_of(text, prop.word("PROP_FILE"), prop.line)
-    skip = to_count(prop.word("PROP_OFFSET", "0"))
-    if skip is None:
-        text.fail(
-            f"PROP_OFFSET of property {name!r} is {prop.word('PROP_OFFSET')[:40]!r}, a count of bytes is "
-            "expected.",
-            prop.line,
-        )
-    count = math.prod(shape)
-    needed, size = skip + count * kind.itemsize, path.stat().st_size
-    if size < needed:
-        raise FormatError(
-            path,
-            f"the file has {size} bytes, property {name!r} needs {needed}: {skip} to skip and "
-            f"{' × '.join(str(n) for n in shape[::-1])} samples of {kind.itemsize}. It may be truncated.",
-        )
-    raw = np.fromfile(path, kind, count, offset=skip).reshape(shape)
-    if byte_order == "little":
-        raw = raw.byteswap()
-    if prop.word("PROP_ETYPE").upper() == "IBM":
-        return _from_ibm(raw.astype("u4"))
-    return raw.astype(kind.newbyteorder("="))
+def _within(values: Values, stated: Statistics) -> bool:
+    """Whether the first, the middle and the last slab keep within the least and the largest value."""
+    parts = list(slabs(values))
+    size = max(abs(stated.low), abs(stated.high))
+    for part in {0, len(parts) // 2, len(parts) - 1}:
+        found = statistics(values[parts[part]])
+        if found.n and not (
+            stated.low - 1e-4 * size <= found.low and found.high <= stated.high + 1e-4 * size
+        ):
+            return False
+        # whole numbers in floats of the other byte order are next to zero
+        if size > 1e-20 and 0 < max(abs(found.low), abs(found.high)) < 1e-30:
+            return False
+    return True
 
 
-def _from_ibm(bits: Array) -> FloatArray:
-    """IBM floats: ``(-1)**sign * 0.fraction * 16**(exponent - 64)``."""
-    sign = np.where(bits >> 31, -1.0, 1.0)
-    exponent = ((bits >> 24) & 0x7F).astype(float) - 64
-    fraction = (bits & 0x00FFFFFF) / float(1 << 24)
-    return np.asarray(sign * fraction * np.power(16.0, exponent))
-
-
-def _ascii_table(
-    text: TextFile, block: Block, shape: Shape, properties: Mapping[str, _Property]
-) -> FloatArray | None:
-    """Values ``(property, w, v, u)`` of a text file of rows ``I J K values``, if there is one."""
-    runs = block.find("ASCII_DATA_FILE")
-    if not runs:
-        return None
-    line = runs[-1].start
-    path = _path_of(text, " ".join(split_words(text.lines[line])[1:]), line)
-    lines = [row for row in read_text(path).split("\n") if row.strip() and row.lstrip()[0] not in "*#"]
-    count = math.prod(shape)
-    if len(lines) != count:
-        raise FormatError(
-            path,
-            f"there are {len(lines)} rows of values, the voxet has {count} samples. It may be truncated.",
-        )
-    width = 3 + len(properties)
-    try:
-        table = np.loadtxt(lines, usecols=range(width), comments=None, ndmin=2)
-    except (ValueError, OverflowError) as error:
-        raise FormatError(
-            path, f"a row does not hold I J K and {len(properties)} values ({error})."
-        ) from error
-    index = table[:, :3]
-    inside = (index >= 0) & (index < shape[::-1]) & (index == np.floor(index))
-    if not inside.all():
-        row = int(np.argmin(inside.all(axis=1)))
-        raise FormatError(path, f"the row {lines[row].strip()[:60]!r} is not a sample of the voxet.")
-    flat = index.astype(np.int64) @ np.array([1, shape[2], shape[2] * shape[1]])
-    if len(np.unique(flat)) != count:
-        raise FormatError(path, "a sample (I J K) has several rows and others have none.")
-    values = np.empty((len(properties), count))
-    values[:, flat] = table[:, 3:].T
-    return values.reshape(len(properties), *shape)
-
-
-def _finish(
-    text: TextFile, prop: _Property, name: str, data: Array, byte_order: str
-) -> tuple[Array, list[str]]:
-    """Turn no-data into NaN and compare the values with the statistics in the header."""
-    notes: list[str] = []
-    gone = _no_data(prop, data)
-    stats = _stated(prop)
-    if stats is not None and not _agrees(stats, data[~gone]):
-        notes.append(_disagreement(prop, name, stats, data, byte_order))
-    if data.dtype.kind == "f":
-        data = np.where(gone, data.dtype.type(np.nan), data)
-    elif gone.any():
-        notes.append(
-            f"property {name!r} has {int(gone.sum())} samples of the no-data code "
-            f"{prop.word('PROP_NO_DATA_VALUE')}, which were kept because codes have no NaN."
-        )
-    return data, notes
-
-
-def _no_data(prop: _Property, data: Array) -> Array:
-    """Whether each sample holds the declared no-data value."""
-    try:
-        no_data = to_number(prop.word("PROP_NO_DATA_VALUE", "nan"))
-    except ValueError:
-        no_data = math.nan
-    with np.errstate(invalid="ignore", over="ignore"):
-        if data.dtype.kind != "f":
-            return np.asarray(data == no_data)
-        return np.asarray((np.abs(data - no_data) <= SAME * abs(no_data)) | np.isnan(data))
-
-
-def _stated(prop: _Property) -> list[float] | None:
-    try:
-        stats = [to_number(token) for token in prop.words.get("PROP_SAMPLE_STATS", [])[:5]]
-    except ValueError:
-        return None
-    return stats if len(stats) == 5 else None
-
-
-def _agrees(stats: list[float], values: Array) -> bool:
-    """Whether count, mean, variance, least and largest value are those stated, to their six digits."""
-    with np.errstate(all="ignore"):
-        count, mean, variance, low, high = statistics(values)
-    scale = 1e-4 * max(abs(low), abs(high))
-    near = all(
-        abs(a - b) <= scale for a, b in zip((mean, low, high), (stats[1], stats[3], stats[4]), strict=True)
-    )
-    return count == stats[0] and near and abs(variance - stats[2]) <= 1e-2 * variance + scale**2
-
-
-def _disagreement(prop: _Property, name: str, stats: list[float], data: Array, byte_order: str) -> str:
-    with np.errstate(all="ignore"):
-        found = statistics(data[~_no_data(prop, data)])
-    stated, got = (", ".join(f"{v:g}" for v in numbers) for numbers in (stats, found))
-    note = (
+def _disagreement(name: str, stated: Statistics, found: Statistics) -> str:
+    should, got = (", ".join(f"{v:g}" for v in numbers) for numbers in (stated, found))
+    return (
         f"property {name!r} does not have the statistics of its header: count, mean, variance, least and "
-        f"largest value should be {stated} and are {got}."
+        f"largest value should be {should} and are {got}."
     )
-    swapped = data.byteswap()
-    if _agrees(stats, swapped[~_no_data(prop, swapped)]):
-        other = {"big": "little", "little": "big"}[byte_order]
-        return f"{note} They agree if the bytes are swapped: read with byte_order={other!r}."
-    return note
-
-
-def _classes(prop: _Property) -> dict[int, str]:
-    """Names of the codes of a ROCK property, written as ``ROCK n name code name code ...``."""
-    words = prop.words.get("PROPERTY_SUBCLASS", [])
-    if len(words) < 4 or words[0].upper() != "ROCK":
-        return {}
-    codes: dict[int, str] = {}
-    for first, second in zip(words[2::2], words[3::2], strict=False):
-        for label, code in ((first, to_count(second)), (second, to_count(first))):
-            if code is not None:
-                codes[code] = label
-                break
-    return codes

@@ -1,0 +1,64 @@
+# one hole with everything a public well has
+GOCAD Well 1 
+HEADER {
+name: BH 7 "Grüner Berg"
+*markers*Top*visible: off
+}
+GOCAD_ORIGINAL_COORDINATE_SYSTEM
+NAME Default
+AXIS_NAME "X" "Y" "Z"
+AXIS_UNIT "m" "m" "m"
+ZPOSITIVE Elevation
+END_ORIGINAL_COORDINATE_SYSTEM
+BINARY_DATA_FILE logged__curves@@
+WP_CATALOG_FILE "logged__zms@@"
+HEADER { 
+Status: unknown
+}
+"Status" "unknown"
+PATH_ZM_UNIT m
+WREF 410020.5 5120310.75 212.25
+DATUM GroundLevel
+KB 0 
+DEVIATION_SURVEY "Minimum Curvature"
+STATION 0  0  12
+STATION 20  8.5  15
+STATION 40  25  60
+ZM_OFFSET 12 
+ZM_NPTS 3 
+UNITS_BEFORE_FIRST_MARKER Cover
+MRKR Top 1  5.5
+NO_FEATURE 
+MRKR "Base of cover" 1  12.25
+UNIT Cover
+FEATURE Cover
+DIPDEG 120 35
+MRKR Deep shale 1 30
+NORM 0 0.5 0.8660254037844386
+ZONE upper 0 12.25 1
+ZONE "lower part" 12.25  40
+ZONE lowest part 38 40 -1
+WELL_CURVE
+PROPERTY "Kappa"
+PROPERTY_CLASS "kappa"
+PROPERTY_CLASS_HEADER "kappa" {
+shown:yes
+}
+PROP_UNIT SI
+PROP_NO_DATA_VALUE -99999
+PROP_ESIZE 4
+ZM_UNIT m
+INTERPOLATION Linear
+NPTS 3 
+SEEK 8 
+END_CURVE
+WELL_CURVE
+PROPERTY gamma
+UNITS ft api
+REC 0 41.5
+REC 10 -999.25
+HOLE
+REC 100 43
+PROP_NO_DATA_VALUE -999.25
+END_CURVE
+END
