@@ -179,11 +179,11 @@ def readable(value: float) -> str:
 
     Examples
     --------
-    >>> readable(4512500.0), readable(-750.0), readable(12.5)
-    ('4 512 500', '-750', '12.5')
+    >>> readable(4512500.0), readable(-750.0), readable(6999974.25)
+    ('4 512 500', '-750', '6 999 974.25')
     """
-    text = f"{value:,.0f}" if value == round(value) else f"{value:,.6g}"
-    return text.replace(",", " ")
+    text = f"{value:,.6f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text.replace(",", " ")
 
 
 def length_of(metres: float) -> str:
