@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -193,6 +194,103 @@ def doctor() -> None:
 
         for line in stages.doctor():
             _say(line)
+
+
+class _Registration(StrEnum):
+    CENTER = "center"
+    CORNER = "corner"
+
+
+class _Errors(StrEnum):
+    STRICT = "strict"
+    SKIP = "skip"
+
+
+class _ByteOrder(StrEnum):
+    BIG = "big"
+    LITTLE = "little"
+
+
+@app.command()
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="Files of any format that is read.", metavar="FILE...")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw everything into one PNG.", metavar="OUT.PNG")
+    ] = None,
+    registration: Annotated[
+        _Registration, typer.Option(help="What the samples of a voxet are in its cells.")
+    ] = _Registration.CENTER,
+    mesh: Annotated[Path | None, typer.Option(help="The mesh of UBC model files.", metavar="MESH")] = None,
+    errors: Annotated[_Errors, typer.Option(help="Refuse damage, or leave it out.")] = _Errors.STRICT,
+    byte_order: Annotated[_ByteOrder, typer.Option(help="Of GoCAD's binary values.")] = _ByteOrder.BIG,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Let headers name files outside their folder.")
+    ] = False,
+) -> None:
+    """Say what is in files: objects, sizes, bounds, values, and what the reader decided."""
+    from mpm3d import inspection
+
+    choices = {"errors": str(errors), "byte_order": str(byte_order), "outside": allow_outside, "mesh": mesh}
+    entries = (inspection.inspect_file(path, registration=str(registration), **choices) for path in files)
+    sound = inspection.report(entries, as_json=as_json, plot=plot)
+    if not sound:
+        raise typer.Exit(1)
+
+
+class _Method(StrEnum):
+    NEAREST = "nearest"
+    LINEAR = "linear"
+    AVERAGE = "average"
+
+
+class _Mesh(StrEnum):
+    UBC = "ubc"
+    LEAPFROG = "leapfrog"
+
+
+@app.command()
+def convert(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files to read (a UBC mesh first, then its models), and last the one to write.",
+            metavar="IN... OUT",
+        ),
+    ],
+    mesh: Annotated[Path | None, typer.Option(help="The mesh of UBC model files.", metavar="MESH")] = None,
+    registration: Annotated[
+        _Registration, typer.Option(help="What the samples of a voxet are in its cells.")
+    ] = _Registration.CENTER,
+    spacing: Annotated[
+        float | None, typer.Option(help="Resample models onto cells of this size.", metavar="METRES")
+    ] = None,
+    like: Annotated[
+        Path | None, typer.Option(help="Resample models onto the cells of a cube.", metavar="CUBE.ZARR")
+    ] = None,
+    method: Annotated[_Method, typer.Option(help="How to resample.")] = _Method.NEAREST,
+    crs: Annotated[
+        str | None, typer.Option(help="Coordinate system of x and y; nothing is projected.", metavar="EPSG:…")
+    ] = None,
+    properties: Annotated[
+        list[str] | None, typer.Option("--property", help="Only these values; give it again for more.")
+    ] = None,
+    format_: Annotated[_Mesh | None, typer.Option("--format", help="What an .msh shall be.")] = None,
+    errors: Annotated[_Errors, typer.Option(help="Refuse damage, or leave it out.")] = _Errors.STRICT,
+    allow_outside: Annotated[
+        bool, typer.Option("--allow-outside", help="Let headers name files outside their folder.")
+    ] = False,
+) -> None:
+    """Make another format of files, or of a cube: the suffix of the last name says which."""
+    with _plainly():
+        from mpm3d import exchange
+
+        choices = exchange.Choices(
+            mesh=mesh, registration=str(registration), spacing=spacing, like=like, method=str(method),
+            crs=crs, properties=tuple(properties or ()), format=None if format_ is None else str(format_),
+            errors=str(errors), outside=allow_outside,
+        )  # fmt: skip
+        exchange.convert(files[:-1], files[-1], choices, _say)
 
 
 def _command() -> str:

@@ -19,6 +19,7 @@ import mpm3d
 from mpm3d import comparison, cube, evidence, fit, inputs, io, predict, targets, view
 from mpm3d.errors import StudyError
 from mpm3d.geometry import Surface, joined
+from mpm3d.io import geopackage
 from mpm3d.lattice import PropertyModel
 from mpm3d.run import hash_of, versions
 from mpm3d.study import DistanceLayer, InsideLayer, Layer, sha256
@@ -178,7 +179,7 @@ def predict_volume(run: Run) -> predict.Summary:
 
 
 def delineate(run: Run) -> targets.Delineation:
-    """Cut the best share of the volume into ranked targets; write the table, surfaces and a voxet."""
+    """Cut the best share of the volume into ranked targets; write the table, a map, surfaces and a voxet."""
     share = run.study.targets.share
     if share is None:
         if not run.compared:
@@ -203,12 +204,30 @@ def delineate(run: Run) -> targets.Delineation:
     io.gocad.write_voxet(
         run.path("prospectivity.vo"), PropertyModel.from_grid(run.study.name, run.grid, values)
     )
+    _write_map(run, found)
     run.folder.finish(
         "targets", hash_of(share), started, threshold=found.threshold, share=found.share, n=len(found.targets)
     )
     for note in found.notes:
         run.say(f"targets: {note}")
     return found
+
+
+def _write_map(run: Run, found: targets.Delineation) -> None:
+    """Targets for a GIS: a point and a footprint each, with the columns of the table."""
+    columns = {str(name): values.to_numpy() for name, values in found.table.items()}
+    place = [[target.x, target.y, target.elevation] for target in found.targets]
+    note = f"{view.CAUTION} {run.study.note}".strip()
+    try:
+        footprints = [geopackage.footprint(target.cells, run.grid) for target in found.targets]
+        layers = [
+            geopackage.points_layer("targets", place, columns, note=note),
+            geopackage.Layer("footprints", footprints, columns, note),
+        ]
+        geopackage.write_layers(run.path("targets.gpkg"), layers, run.grid.crs)
+    except ImportError as error:
+        run.path("targets.gpkg").unlink(missing_ok=True)  # one of an earlier run would show other targets
+        run.say(f"targets: no targets.gpkg for GIS was written. {error}")
 
 
 def _crossing_share(run: Run) -> float:
@@ -317,8 +336,9 @@ def everything(run: Run) -> None:
     if run.study.note:
         run.say(f"note: {run.study.note}")
     made = {
-        "targets": "targets.csv", "surfaces": "targets.ts", "voxet": "prospectivity.vo",
-        "comparison": "comparison.csv", "P-A plot": "figures/pa_curve.png", "log": "log.txt",
+        "targets": "targets.csv", "map": "targets.gpkg", "surfaces": "targets.ts",
+        "voxet": "prospectivity.vo", "comparison": "comparison.csv",
+        "P-A plot": "figures/pa_curve.png", "log": "log.txt",
     }  # fmt: skip
     for what, name in made.items():
         if run.path(name).exists():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +102,42 @@ def test_targets_are_the_share_that_the_crossing_says(finished: tuple[Path, Told
     inside = (eligible >= np.float32(facts["threshold"])).sum() / np.isfinite(eligible).sum()
     assert inside == pytest.approx(facts["share"])
     assert inside >= share * (1 - 1e-3)
+
+
+def test_targets_are_points_and_footprints_for_a_gis(finished: tuple[Path, Told]) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    run = start(finished[0], Told())
+    table = pd.read_csv(run.path("targets.csv"))
+    points = geopandas.read_file(run.path("targets.gpkg"), layer="targets")
+    footprints = geopandas.read_file(run.path("targets.gpkg"), layer="footprints")
+    assert points.crs.to_epsg() == footprints.crs.to_epsg() == 32651
+    assert list(points["id"]) == list(footprints["id"]) == list(table["id"])
+    assert list(points.columns) == [*table.columns.drop("note"), "geometry"]
+    np.testing.assert_allclose(points.geometry.z, table["elevation"], rtol=0, atol=1e-3)
+    # a column of cells is counted once, so a footprint is at most the volume over one layer of cells
+    dz, dy, dx = run.grid.spacing
+    assert (footprints.area <= table["volume_m3"] / dz + 1e-3).all()
+    np.testing.assert_allclose(footprints.area / (dx * dy), np.round(footprints.area / (dx * dy)))
+    with sqlite3.connect(run.path("targets.gpkg")) as file:
+        said = dict(file.execute("select table_name, description from gpkg_contents"))
+    assert set(said) == {"targets", "footprints"}
+    assert all(view.CAUTION in text for text in said.values())
+
+
+def test_without_geopandas_the_way_to_get_the_map_is_said(
+    finished: tuple[Path, Told], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("geopandas", "shapely"):
+        monkeypatch.setitem(sys.modules, name, None)
+    told = Told()
+    run = start(finished[0], told)
+    old = run.path("targets.gpkg").read_bytes()
+    with run.folder.locked():
+        stages.delineate(run)
+    assert "no targets.gpkg for GIS was written" in told.text
+    assert "pip install 'mpm3d[vector]'" in told.text
+    assert not run.path("targets.gpkg").exists()
+    run.path("targets.gpkg").write_bytes(old)
 
 
 def test_targets_and_prospectivity_read_back_from_gocad(finished: tuple[Path, Told]) -> None:
