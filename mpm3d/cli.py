@@ -211,31 +211,9 @@ class _ByteOrder(StrEnum):
     LITTLE = "little"
 
 
-@app.command()
-def inspect(
-    files: Annotated[list[Path], typer.Argument(help="Files of any format that is read.", metavar="FILE...")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    plot: Annotated[
-        Path | None, typer.Option(help="Draw everything into one PNG.", metavar="OUT.PNG")
-    ] = None,
-    registration: Annotated[
-        _Registration, typer.Option(help="What the samples of a voxet are in its cells.")
-    ] = _Registration.CENTER,
-    mesh: Annotated[Path | None, typer.Option(help="The mesh of UBC model files.", metavar="MESH")] = None,
-    errors: Annotated[_Errors, typer.Option(help="Refuse damage, or leave it out.")] = _Errors.STRICT,
-    byte_order: Annotated[_ByteOrder, typer.Option(help="Of GoCAD's binary values.")] = _ByteOrder.BIG,
-    allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Let headers name files outside their folder.")
-    ] = False,
-) -> None:
-    """Say what is in files: objects, sizes, bounds, values, and what the reader decided."""
-    from mpm3d import inspection
-
-    choices = {"errors": str(errors), "byte_order": str(byte_order), "outside": allow_outside, "mesh": mesh}
-    entries = (inspection.inspect_file(path, registration=str(registration), **choices) for path in files)
-    sound = inspection.report(entries, as_json=as_json, plot=plot)
-    if not sound:
-        raise typer.Exit(1)
+class _Sense(StrEnum):
+    UP = "up"
+    DOWN = "down"
 
 
 class _Method(StrEnum):
@@ -249,6 +227,59 @@ class _Mesh(StrEnum):
     LEAPFROG = "leapfrog"
 
 
+# how files are read, the same for every verb that reads them
+Registration = Annotated[_Registration, typer.Option(help="What the samples of a voxet are in its cells.")]
+MeshPath = Annotated[Path | None, typer.Option(help="The mesh of UBC model files.", metavar="MESH")]
+Missing = Annotated[
+    list[float] | None,
+    typer.Option(help="Stands for air in UBC models, instead of the usual values; give it again for more."),
+]
+ZPositive = Annotated[_Sense | None, typer.Option(help="Sense of z in resistivity tables.")]
+Centre = Annotated[
+    tuple[float, float, float] | None,
+    typer.Option(help="Centre of ModEM models: x, y, elevation.", metavar="X Y Z"),
+]
+Errors = Annotated[_Errors, typer.Option(help="Refuse damage, or leave it out.")]
+ByteOrder = Annotated[_ByteOrder, typer.Option(help="Of GoCAD's binary values.")]
+AllowOutside = Annotated[
+    bool, typer.Option("--allow-outside", help="Let headers name files outside their folder.")
+]
+
+
+def _text(choice: StrEnum | None) -> str | None:
+    return None if choice is None else str(choice)
+
+
+@app.command()
+def inspect(
+    files: Annotated[list[Path], typer.Argument(help="Files of any format that is read.", metavar="FILE...")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw everything into one PNG.", metavar="OUT.PNG")
+    ] = None,
+    registration: Registration = _Registration.CENTER,
+    mesh: MeshPath = None,
+    missing: Missing = None,
+    z_positive: ZPositive = None,
+    centre: Centre = None,
+    errors: Errors = _Errors.STRICT,
+    byte_order: ByteOrder = _ByteOrder.BIG,
+    allow_outside: AllowOutside = False,
+) -> None:
+    """Say what is in files: objects, sizes, bounds, values, and what the reader decided."""
+    from mpm3d import inspection
+    from mpm3d.io import Options
+
+    options = Options(
+        str(errors), str(byte_order), allow_outside, mesh, tuple(missing) if missing else None,
+        _text(z_positive), centre,
+    )  # fmt: skip
+    entries = (inspection.inspect_file(path, options, registration=str(registration)) for path in files)
+    sound = inspection.report(entries, as_json=as_json, plot=plot)
+    if not sound:
+        raise typer.Exit(1)
+
+
 @app.command()
 def convert(
     files: Annotated[
@@ -258,10 +289,6 @@ def convert(
             metavar="IN... OUT",
         ),
     ],
-    mesh: Annotated[Path | None, typer.Option(help="The mesh of UBC model files.", metavar="MESH")] = None,
-    registration: Annotated[
-        _Registration, typer.Option(help="What the samples of a voxet are in its cells.")
-    ] = _Registration.CENTER,
     spacing: Annotated[
         float | None, typer.Option(help="Resample models onto cells of this size.", metavar="METRES")
     ] = None,
@@ -276,19 +303,27 @@ def convert(
         list[str] | None, typer.Option("--property", help="Only these values; give it again for more.")
     ] = None,
     format_: Annotated[_Mesh | None, typer.Option("--format", help="What an .msh shall be.")] = None,
-    errors: Annotated[_Errors, typer.Option(help="Refuse damage, or leave it out.")] = _Errors.STRICT,
-    allow_outside: Annotated[
-        bool, typer.Option("--allow-outside", help="Let headers name files outside their folder.")
-    ] = False,
+    registration: Registration = _Registration.CENTER,
+    mesh: MeshPath = None,
+    missing: Missing = None,
+    z_positive: ZPositive = None,
+    centre: Centre = None,
+    errors: Errors = _Errors.STRICT,
+    byte_order: ByteOrder = _ByteOrder.BIG,
+    allow_outside: AllowOutside = False,
 ) -> None:
     """Make another format of files, or of a cube: the suffix of the last name says which."""
     with _plainly():
         from mpm3d import exchange
+        from mpm3d.io import Options
 
+        options = Options(
+            str(errors), str(byte_order), allow_outside, mesh, tuple(missing) if missing else None,
+            _text(z_positive), centre,
+        )  # fmt: skip
         choices = exchange.Choices(
-            mesh=mesh, registration=str(registration), spacing=spacing, like=like, method=str(method),
-            crs=crs, properties=tuple(properties or ()), format=None if format_ is None else str(format_),
-            errors=str(errors), outside=allow_outside,
+            options, str(registration), spacing, like, str(method), crs, tuple(properties or ()),
+            _text(format_),
         )  # fmt: skip
         exchange.convert(files[:-1], files[-1], choices, _say)
 

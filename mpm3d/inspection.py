@@ -57,21 +57,23 @@ class Inspected:
         return {"path": str(self.path), "objects": self.objects, **failed}
 
 
-def inspect_file(path: str | Path, *, registration: str = "center", **options: Any) -> Inspected:
+def inspect_file(
+    path: str | Path, options: io.Options | None = None, *, registration: str = "center"
+) -> Inspected:
     """Read a file and describe what is in it; whatever goes wrong is told in ``error``.
 
     Parameters
     ----------
     path : str or Path
         Any file that ``io.read`` takes.
+    options : io.Options, optional
+        How it is to be read where it leaves a choice.
     registration : {"center", "corner"}
         As in `describe.describe`.
-    **options
-        ``errors``, ``byte_order``, ``outside`` and ``mesh`` of ``io.read``.
     """
     path = Path(path)
     try:
-        bodies = io.read(path, **options)
+        bodies = io.read(path, options)
         return Inspected(path, bodies, [describe(body, registration) for body in bodies])
     except _EXPECTED as error:
         named = isinstance(error, FormatError | FileNotFoundError) or path.name in str(error)

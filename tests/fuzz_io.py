@@ -2,11 +2,12 @@
 
 Run by hand, not by the test command (``pip install atheris`` first)::
 
-    python tests/fuzz_io.py FINDINGS CORPUS [CORPUS ...] -- -max_total_time=3600
+    python tests/fuzz_io.py FINDINGS CORPUS [CORPUS ...] -- -max_total_time=600
 
 Files of the corpora, and small ones in every format that is written, are the seeds. Each distinct exception,
 each read of more than five seconds and each that takes more than 500 MB is kept in FINDINGS with its
-traceback, and the run goes on.
+traceback, and the run goes on. Inputs that reached new code are kept in FINDINGS/inputs, where the next run
+begins. Run it several times rather than long: the memory of atheris itself grows.
 """
 
 from __future__ import annotations
@@ -136,7 +137,10 @@ def main() -> None:
     cut = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     findings, *corpora = (Path(name) for name in sys.argv[1:cut])
     harness = Harness(findings, corpora)
-    options = [sys.argv[0], "-rss_limit_mb=4096", "-timeout=60", *sys.argv[cut + 1 :], str(harness.seeds)]
+    inputs = findings / "inputs"
+    inputs.mkdir(exist_ok=True)
+    limits = ["-rss_limit_mb=4096", "-timeout=60", f"-artifact_prefix={findings}/"]
+    options = [sys.argv[0], *limits, *sys.argv[cut + 1 :], str(inputs), str(harness.seeds)]
     atheris.Setup(options, harness.one, custom_mutator=mutate)
     atheris.Fuzz()
 

@@ -210,7 +210,7 @@ def test_a_ubc_mesh_and_its_models_become_one_model(tmp_path):
     assert len(body.values) == 2
     np.testing.assert_array_equal(next(iter(body.values.values())), marked())
     # the mesh can be named too
-    convert(files[1:2], tmp_path / "one.vtr", mesh=files[0])
+    convert(files[1:2], tmp_path / "one.vtr", options=io.Options(mesh=files[0]))
     assert value_there(io.read(tmp_path / "one.vtr")[0]) == 1000
 
 
@@ -425,7 +425,7 @@ def test_files_that_mix_bodies_are_refused_or_what_fits_is_taken(tmp_path):
         ValueError, match=r"'river' is a set of lines, \.ts holds surfaces\. It can be written to \.pl"
     ):
         convert(tmp_path / "m.vtp", tmp_path / "m.ts")
-    told = convert(tmp_path / "m.vtp", tmp_path / "m.ts", errors="skip")
+    told = convert(tmp_path / "m.vtp", tmp_path / "m.ts", options=io.Options(errors="skip"))
     assert "  'river' was left out: .ts does not hold a Lines." in told
     assert len(io.read(tmp_path / "m.ts")) == 1
 

@@ -155,7 +155,7 @@ def test_choices_that_are_not_known_are_refused(folder: Path, option: list[str])
 def test_a_fault_of_a_reader_does_not_keep_the_others_from_being_shown(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: Path, **options: object) -> None:
+    def fail(path: Path, options: object = None) -> None:
         raise IndexError("list index out of range")
 
     monkeypatch.setattr(inspection.io, "read", fail)
@@ -165,7 +165,7 @@ def test_a_fault_of_a_reader_does_not_keep_the_others_from_being_shown(
         "Please report it, with the file if you may."
     )
 
-    def refuse(path: Path, **options: object) -> None:
+    def refuse(path: Path, options: object = None) -> None:
         raise ImportError("'omf' is not installed. Install it with: pip install 'mpm3d[omf]'")
 
     monkeypatch.setattr(inspection.io, "read", refuse)
@@ -248,3 +248,33 @@ def test_a_real_ubc_model_after_its_mesh(corpus_dir: Path) -> None:
     # 10 × 10 × 10 cells of 20 m fill the block of blk3cell.inp, of 0.1 g/cm3, among 219488 cells
     assert values["max"] == 0.1
     assert values["mean"] == pytest.approx(0.1 * 1000 / 219488)
+
+
+DATA = Path(__file__).parent / "data"
+
+
+def test_the_centre_of_a_modem_model_is_told_on_the_command_line() -> None:
+    (there,), _ = as_json(DATA / "modem/marker.rho", "--centre", "500000", "7000000", "300")
+    (local,), _ = as_json(DATA / "modem/marker.rho")
+    moved, still = there["objects"][0]["bounds"], local["objects"][0]["bounds"]
+    assert np.subtract(moved, still).tolist() == [500000, 7000000, 300] * 2
+
+
+def test_what_stands_for_air_is_told_on_the_command_line(folder: Path) -> None:
+    (usual,), _ = as_json(folder / "model.den")
+    (asked,), _ = as_json(folder / "model.den", "--missing", "-5", "--missing", "7")
+    assert usual["objects"][0]["properties"]["density"]["missing"] == 0
+    assert asked["objects"][0]["properties"]["density"]["missing"] == 1
+
+
+def test_the_sense_of_z_of_a_resistivity_table_is_told_on_the_command_line(tmp_path: Path) -> None:
+    rows = [f"{x} {y} {z} {1 + x}" for z in (0, 10, 30) for y in (0, 10) for x in (0, 10)]
+    (tmp_path / "rho.xyz").write_text("\n".join(["x y z rho", *rows]))
+    (up,), _ = as_json(tmp_path / "rho.xyz")
+    (down,), _ = as_json(tmp_path / "rho.xyz", "--z-positive", "down")
+    assert down["objects"][0]["bounds"][2] == -up["objects"][0]["bounds"][5]
+
+
+def test_a_choice_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="z_positive='north' is not known, use 'up' or 'down'"):
+        inspection.io.read("any", z_positive="north")

@@ -83,7 +83,7 @@ def _fitting(bodies: Sequence[Body], suffix: str, choices: Choices, say: Say) ->
         if wrong:
             what = "a surface" if choices.format == "leapfrog" else "a model of cells"
             raise ValueError(f"{wrong[0].name!r} is not {what}, which a {choices.format} mesh holds.")
-    if choices.errors != "skip":
+    if choices.options.errors != "skip":
         return list(bodies)
     kept = [body for body in bodies if suffix in export.fits(body)]
     for body in bodies:

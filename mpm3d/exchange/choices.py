@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pyproj import CRS
 from pyproj.exceptions import CRSError
+
+from mpm3d.io.options import Options
 
 
 @dataclass(frozen=True)
@@ -15,8 +17,9 @@ class Choices:
 
     Parameters
     ----------
-    mesh : Path, optional
-        Mesh of UBC models.
+    options : io.Options
+        How files are to be read; with ``errors="skip"`` bodies that the format does not hold are left out,
+        too.
     registration : {"center", "corner"}
         What the samples of a voxet are; see `lattice.Voxet.as_model`.
     spacing : float, optional
@@ -31,10 +34,6 @@ class Choices:
         Values to take, all by default.
     format : str, optional
         Suffix to be taken instead of the one of the output: ``"ubc"`` or ``"leapfrog"`` for ``.msh``.
-    errors : {"strict", "skip"}
-        ``"skip"`` leaves out what is damaged, and bodies that the format does not hold.
-    outside : bool
-        Whether headers may name files outside their folder.
 
     Raises
     ------
@@ -42,7 +41,7 @@ class Choices:
         If choices exclude each other.
     """
 
-    mesh: Path | None = None
+    options: Options = field(default_factory=Options)
     registration: str = "center"
     spacing: float | None = None
     like: Path | None = None
@@ -50,8 +49,6 @@ class Choices:
     crs: str | None = None
     properties: tuple[str, ...] = ()
     format: str | None = None
-    errors: str = "strict"
-    outside: bool = False
 
     def __post_init__(self) -> None:
         if self.registration not in ("center", "corner"):

@@ -23,15 +23,15 @@ Say = Callable[[str], None]
 
 def read_all(inputs: Sequence[Path], choices: Choices, say: Say) -> list[Body]:
     """Every body of every file; the first of several UBC files may be the mesh of the others."""
-    mesh, rest = choices.mesh, list(inputs)
-    if mesh is None and len(rest) > 1 and _is_mesh(rest[0], choices):
-        mesh, rest = rest[0], rest[1:]
+    options, rest = choices.options, list(inputs)
+    if options.mesh is None and len(rest) > 1 and _is_mesh(rest[0], options):
+        options, rest = replace(options, mesh=rest[0]), rest[1:]
     bodies: list[Body] = []
     for path in rest:
         if path.is_dir() and (path / "zarr.json").is_file():
             found: list[Body] = [read_store(path)]
         else:
-            found = io.read(path, errors=choices.errors, outside=choices.outside, mesh=mesh)
+            found = io.read(path, options)
         for body in found:
             say(f"read {path.name}: {summary(body)}")
             for note in body.notes:
@@ -40,10 +40,10 @@ def read_all(inputs: Sequence[Path], choices: Choices, say: Say) -> list[Body]:
     return bodies
 
 
-def _is_mesh(path: Path, choices: Choices) -> bool:
+def _is_mesh(path: Path, options: io.Options) -> bool:
     if not path.is_file() or io.format_of(path) != "ubc":
         return False
-    found = io.read(path, errors=choices.errors)
+    found = io.read(path, options)
     return all(isinstance(body, PropertyModel | BlockModel) and not body.values for body in found)
 
 

@@ -6,9 +6,10 @@ import difflib
 import importlib
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Body
@@ -33,8 +34,24 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "FORMATS", "blocks_table", "drillholes", "format_of", "geosoft", "gocad", "gxf", "is_gocad", "leapfrog",
-    "modem", "omf", "raster", "read", "resistivity", "table", "ubc", "vtk",
+    "FORMATS",
+    "Options",
+    "blocks_table",
+    "drillholes",
+    "format_of",
+    "geosoft",
+    "gocad",
+    "gxf",
+    "is_gocad",
+    "leapfrog",
+    "modem",
+    "omf",
+    "raster",
+    "read",
+    "resistivity",
+    "table",
+    "ubc",
+    "vtk",
 ]  # fmt: skip
 
 # Modules and what they read, in the order in which they are asked: first what begins with a mark of its own,
@@ -46,7 +63,7 @@ FORMATS = {
     "vtk": "VTK files",
     "geosoft": "Geosoft grids",
     "gxf": "GXF grids",
-    "raster": "rasters (GeoTIFF, Surfer, ER Mapper, ASCII grids)",
+    "raster": "rasters (GeoTIFF, Surfer, ER Mapper, ASCII grids, classic netCDF)",
     "modem": "ModEM models",
     "ubc": "UBC-GIF meshes, models and observation locations",
     "drillholes": "drillhole tables",
@@ -57,7 +74,7 @@ FORMATS = {
 # Files that many have beside those that are read: how they begin, and what to do instead.
 _STRANGERS = (
     (rb"PK\x03\x04", "It is a zip archive or an office document: unpack it, or export the sheet as CSV"),
-    (rb"\x89HDF|CDF[\x01\x02]", "It is an HDF5 or netCDF file: export what you need as GeoTIFF, VTK or CSV"),
+    (rb"\x89HDF|CDF\x05", "It is an HDF5 or netCDF file: export what you need as GeoTIFF, VTK or CSV"),
     (rb"\x00\x00\x27\x0a", "It is a shapefile: export it as CSV with the columns x, y, z"),
     (rb"\s*0\r?\n\s*SECTION", "It is a DXF drawing: export it as GoCAD, OMF or VTK"),
     (
@@ -107,14 +124,7 @@ def format_of(path: str | Path) -> str | None:
     return None
 
 
-def read(
-    path: str | Path,
-    *,
-    errors: str = "strict",
-    byte_order: str = "big",
-    outside: bool = False,
-    mesh: str | Path | None = None,
-) -> list[Body]:
+def read(path: str | Path, options: Options | None = None, **choices: Any) -> list[Body]:
     """Read everything in a file that says what it is, whatever its suffix, gzipped or not.
 
     Parameters
@@ -122,14 +132,10 @@ def read(
     path : str or Path
         A file of GoCAD (surfaces, lines, points, wells, voxets, grids, tetrahedra, groups), UBC-GIF, ModEM,
         OMF, VTK, Leapfrog, Geosoft, GXF or Surfer, another raster, or a table.
-    errors : {"strict", "skip"}
-        ``"skip"`` leaves out what refers to nothing or cannot be read and notes it.
-    byte_order : {"big", "little"}
-        Of the binary values of GoCAD files. GoCAD writes ``"big"`` always.
-    outside : bool
-        Whether a header may name data files outside its own folder.
-    mesh : str or Path, optional
-        Mesh of a UBC model file; by default the one in its folder that has as many cells.
+    options : Options, optional
+        How it is to be read where it leaves a choice.
+    **choices
+        Single choices of `Options`, such as ``errors="skip"`` or ``mesh="mesh.msh"``.
 
     Returns
     -------
@@ -145,11 +151,11 @@ def read(
     ValueError
         If a choice is not known.
     """
-    options = Options(errors, byte_order, outside, mesh)
+    options = replace(options or Options(), **choices)
     path = Path(path)
     _check_file(path)
     name = format_of(path)
-    if name is None and mesh is not None:
+    if name is None and options.mesh is not None:
         name = "ubc"
     if name is None:
         raise FormatError(path, _not_known(path))

@@ -57,8 +57,8 @@ def matches(path: Path, head: bytes) -> bool:
 
 
 def read_bodies(path: str | Path, options: Options) -> list[Body]:
-    """Read the model of a file, in local coordinates: the file does not say where it lies."""
-    return [read_model(path)]
+    """Read the model of a file, in local coordinates unless ``options.centre`` says where it lies."""
+    return [read_model(path, centre=options.centre)]
 
 
 @dataclass(frozen=True)

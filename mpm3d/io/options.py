@@ -19,7 +19,13 @@ class Options:
     outside : bool
         Whether a header may name data files outside its own folder.
     mesh : str or Path, optional
-        Mesh of a UBC model file.
+        Mesh of a UBC model file; by default the one in its folder that has as many cells.
+    missing : tuple of float, optional
+        Values of UBC models that stand for air or inactive cells; by default the usual ones are recognised.
+    z_positive : {"up", "down"}, optional
+        Sense of z in tables of resistivities that do not say it.
+    centre : tuple of float, optional
+        x, y, elevation of the centre of a ModEM model, which its file does not say.
 
     Raises
     ------
@@ -31,9 +37,14 @@ class Options:
     byte_order: str = "big"
     outside: bool = False
     mesh: str | Path | None = None
+    missing: tuple[float, ...] | None = None
+    z_positive: str | None = None
+    centre: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.errors not in ("strict", "skip"):
             raise ValueError(f"errors={self.errors!r} is not known, use 'strict' or 'skip'.")
         if self.byte_order not in ("big", "little"):
             raise ValueError(f"byte_order={self.byte_order!r} is not known, use 'big' or 'little'.")
+        if self.z_positive not in (None, "up", "down"):
+            raise ValueError(f"z_positive={self.z_positive!r} is not known, use 'up' or 'down'.")

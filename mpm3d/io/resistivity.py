@@ -88,7 +88,7 @@ def _like_lattice(rows: FloatArray, whole: bool) -> bool:
 
 def read_bodies(path: str | Path, options: Options) -> list[Body]:
     """Read the table of a file, see `read_table`."""
-    return [read_table(path)]
+    return [read_table(path, z_positive=options.z_positive)]
 
 
 def read_table(

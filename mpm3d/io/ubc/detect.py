@@ -143,16 +143,19 @@ def read_bodies(path: str | Path, options: Options) -> list[Body]:
     # rows of three numbers may look like a mesh
     expected = options.mesh is not None or _is_named_model(path)
     if kind and not (kind == "tensor" and expected and not _is_tensor(text, whole=True)):
-        return [_read(kind, path, {})]
+        return [_read(kind, path, {}, options)]
     if _is_blocks(text):
         fail(path, "this is input of blk3cell, which builds models from blocks, not a model. Read its model.")
     return [_model(path, text, options)]
 
 
-def _read(kind: str, mesh: str | Path, models: Mapping[str, str | Path]) -> PropertyModel | BlockModel:
+def _read(
+    kind: str, mesh: str | Path, models: Mapping[str, str | Path], options: Options
+) -> PropertyModel | BlockModel:
     if kind == "octree":
-        return read_octree(mesh, models)
-    return read_section(mesh, models) if kind == "section" else read_model(mesh, models)
+        return read_octree(mesh, models, missing=options.missing)
+    read = read_section if kind == "section" else read_model
+    return read(mesh, models, missing=options.missing)
 
 
 class _Size(NamedTuple):
@@ -190,7 +193,7 @@ def _model(path: str | Path, text: str, options: Options) -> Body:
     notes = [note]
     if unit:
         notes.append(f"{name!r} in {unit} is what the suffix usually means; the file does not say.")
-    body = _read(kind, mesh, {name: path})
+    body = _read(kind, mesh, {name: path}, options)
     units = dict.fromkeys(body.values, unit) if unit else {}
     return replace(body, name=stem_of(path), units=units).noted(*notes)
 
