@@ -11,8 +11,9 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 __all__ = [
-    "blocks", "cube", "errors", "evaluate", "evidence", "fit", "geometry", "grid", "io", "labels", "models",
-    "predict", "samples", "stages", "study", "synthetic", "targets", "validate", "view",
+    "blocks", "cube", "describe", "errors", "evaluate", "evidence", "exchange", "fit", "geometry", "grid",
+    "inspection", "io", "labels", "lattice", "models", "predict", "resampling", "samples", "stages", "study",
+    "synthetic", "targets", "validate", "view", "wells",
 ]  # fmt: skip
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # what is logged goes where the user sends it

@@ -79,7 +79,9 @@ def _plainly() -> Iterator[None]:
         )
         raise typer.Exit(130) from None
     except (ValueError, OSError, RuntimeError, ImportError) as error:
-        for line in str(error).splitlines() or [type(error).__name__]:
+        from mpm3d.io.options import as_flags
+
+        for line in as_flags(str(error)).splitlines() or [type(error).__name__]:
             console.print(f"error: {line}", style="bold red", highlight=False, markup=False)
         raise typer.Exit(1) from None
 
@@ -315,7 +317,7 @@ def convert(
     """Make another format of files, or of a cube: the suffix of the last name says which."""
     with _plainly():
         from mpm3d import exchange
-        from mpm3d.io import Options
+        from mpm3d.io.options import Options, as_flags
 
         options = Options(
             str(errors), str(byte_order), allow_outside, mesh, tuple(missing) if missing else None,
@@ -325,7 +327,7 @@ def convert(
             options, str(registration), spacing, like, str(method), crs, tuple(properties or ()),
             _text(format_),
         )  # fmt: skip
-        exchange.convert(files[:-1], files[-1], choices, _say)
+        exchange.convert(files[:-1], files[-1], choices, lambda text: _say(as_flags(text)))
 
 
 def _command() -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mpm3d.geometry import Array, Body, Lines, Points, Surface, Tetrahedra
+from mpm3d.geometry import Array, Body, Lines, Points, Surface, Tetrahedra, Vertices
 from mpm3d.grid import FloatArray
-from mpm3d.io.gocad import drop_sentinels
+from mpm3d.io.gocad.sentinels import impossible
 from mpm3d.lattice import BlockModel, Frame, PropertyModel, Raster, StructuredGrid, Voxet
 from mpm3d.tally import Column, listed, members, summarise, text_note
 from mpm3d.values import Values
@@ -135,14 +135,17 @@ def _facts(body: Body, registration: str) -> _Facts:
 @_facts.register
 def _(body: Points, registration: str) -> _Facts:
     counts = len(body.vertices), 0, _parts(body.part)
-    return _Facts(counts, body.bounds, _columns(body.properties), regions=body.regions, member="points")
+    return _Facts(
+        counts, body.bounds, _columns(body.properties), regions=body.regions, member="points",
+        notes=_no_data(body),
+    )  # fmt: skip
 
 
 @_facts.register
 def _(body: Lines, registration: str) -> _Facts:
     counts = len(body.vertices), len(body.segments), _parts(body.part)
     columns = [*_columns(body.properties), *_columns(body.cell_properties, owner="the segments")]
-    return _Facts(counts, body.bounds, columns, regions=body.regions)
+    return _Facts(counts, body.bounds, columns, regions=body.regions, notes=_no_data(body))
 
 
 @_facts.register
@@ -152,13 +155,16 @@ def _(body: Surface, registration: str) -> _Facts:
     return _Facts(counts, body.bounds, columns, regions=body.regions, notes=_no_data(body))
 
 
-def _no_data(body: Surface) -> list[str]:
+def _no_data(body: Vertices) -> list[str]:
     """A sentence on vertices at elevations such as -99999, which make the bounds useless."""
-    clean = drop_sentinels(body)
-    gone = len(body.vertices) - len(clean.vertices)
+    z = body.vertices[:, 2]
+    strange = impossible(z)
+    gone = int(strange.sum())
     if not gone:
         return []
-    low, high = (f"{end:.7g}" for end in (clean.bounds[2], clean.bounds[5]))
+    if gone == len(z):
+        return [f"All {gone:,} vertices lie at elevations that look like no data."]
+    low, high = (f"{end:.7g}" for end in (z[~strange].min(), z[~strange].max()))
     return [
         f"{gone:,} vertices lie at elevations that look like no data; without them z goes from {low} to "
         f"{high} m."

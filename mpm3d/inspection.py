@@ -18,6 +18,7 @@ from mpm3d import io
 from mpm3d.describe import describe
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Body, Lines, Surface, Tetrahedra
+from mpm3d.io.options import as_flags
 from mpm3d.lattice import BlockModel
 from mpm3d.wells import Well
 
@@ -156,7 +157,7 @@ def _print(console: Console, words: str, *, indent: int = 0, **more: Any) -> Non
 
 def _printable(console: Console, words: str) -> str:
     """Words without what the terminal or file cannot hold, on one line."""
-    line = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in words)
+    line = "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in as_flags(words))
     return line.encode(console.encoding, errors="replace").decode(console.encoding)
 
 

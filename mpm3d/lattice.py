@@ -7,8 +7,9 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from mpm3d.frame import Frame, box_corners
 from mpm3d.geometry import Array, Body, Bounds, bounds_of
 from mpm3d.grid import FloatArray, Grid
 from mpm3d.values import Lazy, Statistics, Values, oriented
@@ -18,42 +19,6 @@ __all__ = [
     "Values", "Voxet",
 ]  # fmt: skip
 Point = tuple[float, float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class Frame:
-    """Place and directions of the local axes of cells that do not lie along x, y and z.
-
-    Parameters
-    ----------
-    origin : array of shape (3,)
-        x, y, elevation of the local point (0, 0, 0), in metres.
-    axes : array of shape (3, 3)
-        Rows are the steps in x, y, z of one metre along the local x, y and z.
-    """
-
-    origin: FloatArray
-    axes: FloatArray
-
-    def to_world(self, local: ArrayLike) -> FloatArray:
-        """World coordinates ``(n, 3)`` of local ones."""
-        return np.asarray(np.asarray(local, dtype=float) @ self.axes + self.origin)
-
-    def to_local(self, xyz: ArrayLike) -> FloatArray:
-        """Local coordinates ``(n, 3)`` of x, y, elevation."""
-        return np.asarray((np.asarray(xyz, dtype=float) - self.origin) @ np.linalg.inv(self.axes))
-
-    @classmethod
-    def rotated(cls, origin: ArrayLike, degrees: float) -> Frame:
-        """Axes turned counterclockwise about the vertical, seen from above."""
-        c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-        return cls(np.asarray(origin, dtype=float), np.array([[c, s, 0.0], [-s, c, 0], [0, 0, 1]]))
-
-
-def _corners(low: ArrayLike, high: ArrayLike) -> FloatArray:
-    """The eight corners ``(8, 3)`` of a box."""
-    ends = np.array([low, high], dtype=float)
-    return np.array([[ends[i, 0], ends[j, 1], ends[k, 2]] for k in (0, 1) for j in (0, 1) for i in (0, 1)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +62,7 @@ class PropertyModel(Body):
     def bounds(self) -> Bounds:
         """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of the cell edges, in metres."""
         z, y, x = self.edges
-        corners = _corners((x[0], y[0], z[0]), (x[-1], y[-1], z[-1]))
+        corners = box_corners((x[0], y[0], z[0]), (x[-1], y[-1], z[-1]))
         return bounds_of(corners if self.frame is None else self.frame.to_world(corners))
 
     @classmethod
@@ -206,19 +171,17 @@ class Voxet(Body):
         counts = np.array(self.shape[::-1], dtype=float)[:, None]
         return np.asarray(self.steps * np.maximum(counts - 1, 1) / counts)
 
-    def _corner_first(self) -> FloatArray:
-        return np.asarray(self.origin + self._cell_steps("corner").sum(axis=0) / 2)
-
     def extent(self, registration: str = "center") -> Bounds:
         """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of the cells, in metres; see `as_model`."""
         steps = self._cell_steps(registration)
         first = self.origin - steps.sum(axis=0) / 2 if registration == "center" else self.origin
-        share = _corners((0, 0, 0), self.shape[::-1])
+        share = box_corners((0, 0, 0), self.shape[::-1])
         return bounds_of(first + share @ steps)
 
     def first_centre(self, registration: str = "center") -> Point:
         """x, y, elevation of the centre of the cell that is stored first, in metres; see `as_model`."""
-        first = self.origin if registration == "center" else self._corner_first()
+        steps = self._cell_steps(registration)
+        first = self.origin if registration == "center" else self.origin + steps.sum(axis=0) / 2
         return float(first[0]), float(first[1]), float(first[2])
 
     @property
@@ -228,12 +191,8 @@ class Voxet(Body):
 
     def _layout(self, registration: str) -> str:
         counts = " × ".join(str(n) for n in self.shape[::-1])
-        meant = (
-            "a sample is the centre of its cell"
-            if registration == "center"
-            else "axes end at corners of cells"
-        )
-        return f"{counts} samples along U, V and W, U fastest; {meant}."
+        sides = {"center": "a sample is the centre of its cell", "corner": "axes end at corners of cells"}
+        return f"{counts} samples along U, V and W, U fastest; {sides[registration]}."
 
     @property
     def bounds(self) -> Bounds:
@@ -336,7 +295,7 @@ class BlockModel(Body):
             return bounds_of(np.zeros((0, 3)))
         if self.frame is None:
             return bounds_of(np.concatenate([self.centres - self.sizes / 2, self.centres + self.sizes / 2]))
-        signs = _corners((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
+        signs = box_corners((-0.5, -0.5, -0.5), (0.5, 0.5, 0.5))
         ends = [bounds_of(self.frame.to_world(self.centres + sign * self.sizes)) for sign in signs]
         low, high = np.min(ends, axis=0)[:3], np.max(ends, axis=0)[3:]
         return bounds_of(np.array([low, high]))
@@ -356,8 +315,22 @@ class BlockModel(Body):
                 f"the blocks of {self.name!r} are not of one size, so they make no lattice. Resample them "
                 "onto a grid: evidence.resample(blocks, grid)."
             )
-        low = self.centres.min(axis=0)
-        position = (self.centres - low) / width
+        shape, flat = self._places(width)
+        values = {}
+        for name, column in self.values.items():
+            cells = np.full(np.prod(shape), np.nan, dtype=np.result_type(column.dtype, np.float32))
+            cells[flat] = column
+            values[name] = cells.reshape(shape)
+        x, y, z = (
+            first + (np.arange(n + 1) - 0.5) * step
+            for first, n, step in zip(self.centres.min(axis=0), shape[::-1], width, strict=True)
+        )
+        more = {"frame": self.frame, "layout": self.layout, **self.common()}
+        return PropertyModel(self.name, (z, y, x), values, **more)
+
+    def _places(self, width: FloatArray) -> tuple[tuple[int, int, int], NDArray[np.int64]]:
+        """Shape (z, y, x) of the lattice that blocks of one size lie on, and the cell of each block."""
+        position = (self.centres - self.centres.min(axis=0)) / width
         far = position.max(axis=0) + 1
         if not np.prod(far) <= 1000 * len(position) + 1:
             raise ValueError(
@@ -370,17 +343,7 @@ class BlockModel(Body):
         flat = np.ravel_multi_index(tuple(index.T[::-1]), (nz, ny, nx))
         if np.abs(position - index).max() > 1e-2 or len(np.unique(flat)) < len(flat):
             raise ValueError(f"the blocks of {self.name!r} overlap or lie between the cells of a lattice.")
-        values = {}
-        for name, column in self.values.items():
-            cells = np.full(nz * ny * nx, np.nan, dtype=np.result_type(column.dtype, np.float32))
-            cells[flat] = column
-            values[name] = cells.reshape(nz, ny, nx)
-        x, y, z = (
-            first + (np.arange(n + 1) - 0.5) * step
-            for first, n, step in zip(low, (nx, ny, nz), width, strict=True)
-        )
-        more = {"frame": self.frame, "layout": self.layout, **self.common()}
-        return PropertyModel(self.name, (z, y, x), values, **more)
+        return (nz, ny, nx), flat
 
 
 @dataclass(frozen=True, eq=False)
@@ -427,7 +390,7 @@ class Raster(Body):
         """``(xmin, ymin, xmax, ymax)`` of the cell edges, in metres."""
         dy, dx = self.spacing
         low, high = (self.x[0] - dx / 2, self.y[0] - dy / 2, 0), (self.x[-1] + dx / 2, self.y[-1] + dy / 2, 0)
-        corners = _corners(low, high)
+        corners = box_corners(low, high)
         xmin, ymin, _, xmax, ymax, _ = bounds_of(
             corners if self.frame is None else self.frame.to_world(corners)
         )

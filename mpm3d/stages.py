@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
+import zarr
 from scipy.stats import rankdata
 
 import mpm3d
@@ -23,6 +24,7 @@ from mpm3d.io import geopackage
 from mpm3d.lattice import PropertyModel
 from mpm3d.run import hash_of, versions
 from mpm3d.study import DistanceLayer, InsideLayer, Layer, sha256
+from mpm3d.values import Lazy
 from mpm3d.work import Run
 
 __all__ = [
@@ -200,7 +202,8 @@ def delineate(run: Run) -> targets.Delineation:
         )
     targets.write_table(run.path("targets.csv"), found.table, note=run.study.note)
     io.gocad.write_surfaces(run.path("targets.ts"), targets.surfaces(found.targets, run.grid))
-    values = {"prospectivity": ds["score"].values}
+    store = zarr.open_group(run.path("prospectivity.zarr"), mode="r", zarr_format=3)
+    values = {"prospectivity": Lazy(store["score"])}  # read slab by slab
     io.gocad.write_voxet(
         run.path("prospectivity.vo"), PropertyModel.from_grid(run.study.name, run.grid, values)
     )
@@ -218,16 +221,12 @@ def _write_map(run: Run, found: targets.Delineation) -> None:
     columns = {str(name): values.to_numpy() for name, values in found.table.items()}
     place = [[target.x, target.y, target.elevation] for target in found.targets]
     note = f"{view.CAUTION} {run.study.note}".strip()
-    try:
-        footprints = [geopackage.footprint(target.cells, run.grid) for target in found.targets]
-        layers = [
-            geopackage.points_layer("targets", place, columns, note=note),
-            geopackage.Layer("footprints", footprints, columns, note),
-        ]
-        geopackage.write_layers(run.path("targets.gpkg"), layers, run.grid.crs)
-    except ImportError as error:
-        run.path("targets.gpkg").unlink(missing_ok=True)  # one of an earlier run would show other targets
-        run.say(f"targets: no targets.gpkg for GIS was written. {error}")
+    footprints = [geopackage.footprint(target.cells, run.grid) for target in found.targets]
+    layers = [
+        geopackage.points_layer("targets", place, columns, note=note),
+        geopackage.Layer("footprints", footprints, columns, note),
+    ]
+    geopackage.write_layers(run.path("targets.gpkg"), layers, run.grid.crs)
 
 
 def _crossing_share(run: Run) -> float:

@@ -179,11 +179,7 @@ class _Tally:
             return [
                 f"{name!r} has the count, mean, variance, least and largest value that its header states."
             ]
-        told, got = (", ".join(f"{number:g}" for number in numbers) for numbers in (stated, self.found))
-        return [
-            f"{name!r} does not have the statistics of its header: count, mean, variance, least and largest "
-            f"value should be {told} and are {got}. Try the other byte order, or export the file again."
-        ]
+        return [self.found.disagreement(name, stated)]
 
 
 def members(inside: Values) -> int:

@@ -250,14 +250,27 @@ class Statistics(NamedTuple):
         )  # fmt: skip
 
     def agrees(self, other: Statistics) -> bool:
-        """Whether both are of the same values, one of them being printed in six digits."""
+        """Whether both are of the same values, those of ``other`` being printed in six digits.
+
+        The variance of ``other`` may be that of a sample (divided by n - 1) or of all values (by n).
+        """
         scale = 1e-4 * max(abs(self.low), abs(self.high))
-        near = all(abs(a - b) <= scale for a, b in zip(self[1::2], other[1::2], strict=True))
-        near &= abs(self.high - other.high) <= scale
+        pairs = zip(self[1::2] + self[4:], other[1::2] + other[4:], strict=True)  # mean, least, largest
+        allowed = 1e-2 * abs(self.variance) + scale * scale
+        of_all = self.variance * (self.n - 1) / max(self.n, 1)
         return (
             self.n == other.n
-            and near
-            and abs(self.variance - other.variance) <= 1e-2 * abs(self.variance) + scale * scale
+            and all(abs(a - b) <= scale for a, b in pairs)
+            and any(abs(variance - other.variance) <= allowed for variance in (self.variance, of_all))
+        )
+
+    def disagreement(self, name: str, stated: Statistics) -> str:
+        """A sentence on values that do not have the statistics stated by their file."""
+        told, got = (", ".join(f"{number:g}" for number in numbers) for numbers in (stated, self))
+        return (
+            f"property {name!r} does not have the statistics of its header: count, mean, variance, least and "
+            f"largest value should be {told} and are {got}. Try the other byte order, or export the file "
+            "again."
         )
 
 

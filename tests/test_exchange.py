@@ -86,10 +86,6 @@ def test_the_marker_stays_where_it_is_from_every_model_format_to_every_other(fir
     source = tmp_path / f"a{first}"
     written = export.write(source, [equal()])
     files = written.paths if first == ".msh" else [source]
-    if first == ".vts" and second not in (".vts", ".vtk"):
-        with pytest.raises(ValueError, match=rf"cannot be written to {second} as it is|holds"):
-            convert(files, tmp_path / f"b{second}")
-        return
     made = tmp_path / f"b{second}"
     convert(files, made)
     if second == ".tif":
@@ -586,5 +582,50 @@ def test_structured_grids_keep_their_shape(tmp_path):
     w, v, u = np.meshgrid(np.arange(3.0), np.arange(4.0), np.arange(5.0), indexing="ij")
     grid = StructuredGrid("g", np.stack([u, v, w + 0.1 * u], axis=-1), {"v": marked()})
     export.write(tmp_path / "g.vts", [grid])
-    with pytest.raises(ValueError, match=r"'g' cannot be written to \.vo as it is: its cells are no boxes"):
+    with pytest.raises(
+        ValueError, match=r"'g' cannot be written to \.vo as it is: the cells of 'g' are no boxes in rows"
+    ):
         convert(tmp_path / "g.vts", tmp_path / "g.vo")
+
+
+@pytest.mark.parametrize("suffix", [".vti", ".vo", ".omf", ".vts"])
+def test_turned_models_of_any_format_go_to_levels_where_they_lie(suffix, tmp_path):
+    convert(rotated(tmp_path), tmp_path / f"t{suffix}")
+    convert(tmp_path / f"t{suffix}", tmp_path / "t.tif")
+    rasterio = pytest.importorskip("rasterio")
+    x, y, _ = Frame.rotated([500000, 7000000, -100], 30).to_world([[75, 10, 15]])[0]
+    with rasterio.open(tmp_path / "t_002_z-0085.tif") as level:
+        assert next(level.sample([(x, y)]))[0] == 1000
+
+
+@pytest.mark.parametrize("second", [".vtr", ".vts", ".omf", ".msh", ".csv"])
+def test_rows_of_several_widths_come_back_from_tables_and_lattices(second, tmp_path):
+    export.write(tmp_path / "a.csv", [tensor()])
+    export.write(tmp_path / "a.vts", [tensor()])
+    for first in (".csv", ".vts"):
+        convert(tmp_path / f"a{first}", tmp_path / f"b{second}")
+        (body,) = io.read(tmp_path / ("b_v.mod" if second == ".msh" else f"b{second}"))
+        assert value_there(body) == 1000
+        np.testing.assert_allclose(body.bounds, tensor().bounds, rtol=0, atol=1e-3)
+        if isinstance(body, PropertyModel):
+            np.testing.assert_allclose(body.edges[2], tensor().edges[2], rtol=0, atol=1e-3)
+
+
+def test_values_keep_their_names_through_ubc_meshes(tmp_path):
+    written = export.write(tmp_path / "a.msh", [equal()])
+    convert(written.paths, tmp_path / "b.msh")
+    (body,) = io.read(tmp_path / "b_v.mod")  # beside a.msh, which has as many cells
+    assert list(body.values) == ["v"]
+    assert value_there(body) == 1000
+
+
+def test_a_turned_resistivity_model_comes_back_to_its_place_with_its_centre(tmp_path):
+    told = convert(rotated(tmp_path), tmp_path / "r.rho")
+    (line,) = (line for line in told if "--centre" in line)
+    centre = tuple(float(word) for word in line.rstrip(".").split("--centre ")[1].split())
+    (body,) = io.read(tmp_path / "r.rho", centre=centre)
+    place = Frame.rotated([500000, 7000000, -100], 30).to_world([[75, 10, 15]])[0]
+    around = Grid((1, 1, 1), (2, 2, 2), tuple((place - 1)[::-1]), CRS)
+    assert evidence.resample(body, around, method="nearest", name="resistivity")[0, 0, 0] == pytest.approx(
+        1000
+    )

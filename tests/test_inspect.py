@@ -278,3 +278,8 @@ def test_the_sense_of_z_of_a_resistivity_table_is_told_on_the_command_line(tmp_p
 def test_a_choice_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="z_positive='north' is not known, use 'up' or 'down'"):
         inspection.io.read("any", z_positive="north")
+
+
+def test_advice_is_spelled_as_on_the_command_line(folder: Path) -> None:
+    result = run(app, ["inspect", str(folder / "damaged.ts")])
+    assert "Read with --errors skip to leave" in " ".join(result.stdout.split())

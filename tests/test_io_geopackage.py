@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -157,9 +156,3 @@ def test_what_it_cannot_hold_is_refused(tmp_path):
         write_bodies(tmp_path / "x.gpkg", [], CRS)
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         write_points(tmp_path / "no" / "x.gpkg", "p", [[0, 0, 0]], {}, CRS)
-
-
-def test_without_the_extra_the_command_that_installs_it_is_said(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "geopandas", None)
-    with pytest.raises(ImportError, match=r"'geopandas' is not installed.*pip install 'mpm3d\[vector\]'"):
-        write_layers(tmp_path / "x.gpkg", [Layer("a", [])], CRS)

@@ -241,8 +241,14 @@ def test_what_is_no_resistivity_model_is_not_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", [TEXT, TEXT.replace(" 0 LINEAR", " 0"), TEXT.replace("LINEAR", "LOGE"), "3 2 5 VALUES\n1 2\n"]
-)
+    "text",
+    [
+        TEXT, TEXT.replace(" 0 LINEAR", " 0"), TEXT.replace("LINEAR", "LOGE"), "3 2 5 VALUES\n1 2\n",
+        "\ufeff" + TEXT, TEXT.split("\n", 1)[1], "\n" + TEXT.split("\n", 1)[1],
+        # damaged ones, of which the reader says what is wrong
+        "# c\n2 1 2 0 LOGE\nten twenty\n", "# c\n2 1 2 5 LOGE\n10 20\n", "# c\n1 1 1 0 LOGE\n-1\n1\n1\n0\n",
+    ],
+)  # fmt: skip
 def test_models_are_known_by_what_is_in_them(tmp_path, text):
     path = write(tmp_path, text, "what.ever")
     assert modem.matches(path, read_head(path))
@@ -252,7 +258,7 @@ def test_models_are_known_by_what_is_in_them(tmp_path, text):
     "text",
     [
         "", "# c\n", "4 3 2\n1000 2000 50\n10 20 30 40\n5 5 5\n2 8\n", "# x y z v\n1 2 3 0\n4 5 6 0\n",
-        "x,y\n1,2\n", "# c\n2 1 2 0 LOGE\nten twenty\n", "# c\n2 1 2 5 LOGE\n10 20\n",
+        "x,y\n1,2\n", "# c\n2 1 2 0 LOGE and so on\n",
         b"\x00\x01", b"\xff" * 99, "GOCAD TSurf 1\n",
     ],
 )  # fmt: skip

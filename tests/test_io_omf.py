@@ -256,7 +256,9 @@ def test_rotated_models_and_voxets_stay_where_they_are(tmp_path):
     for body, other in ((one, turned), (two, voxet), (three, down)):
         np.testing.assert_allclose(body.bounds, other.bounds, rtol=0, atol=1e-6)
     same(one.values["a b"], marked())
-    same(two.values["v"], marked())
+    same(two.values["v"], marked()[::-1])  # W points down
+    assert two.frame is not None
+    assert two.frame.axes[2, 2] == 1
     assert three.frame is None
     same(three.values["v"], down.as_model().values["v"])
 

@@ -282,6 +282,17 @@ def test_er_mapper_headers_without_their_values_are_refused(tmp_path, more, mess
         raster.read_bodies(ermapper(tmp_path, **more), Options())
 
 
+def test_turned_er_mapper_grids_are_refused_since_gdal_does_not_turn_them(tmp_path):
+    path = ermapper(tmp_path)
+    text = path.read_text()
+    for angle in ("0:0:0.0", "-00:00:00"):
+        path.write_text(text.replace("CoordinateType = EN", f"CoordinateType = EN\n\t\tRotation = {angle}"))
+        assert raster.read_grid(path).frame is None
+    path.write_text(text.replace("CoordinateType = EN", "CoordinateType = EN\n\t\tRotation = 0:30:0.0"))
+    with pytest.raises(FormatError, match=r"the grid is turned \(Rotation = 0:30:0\.0\), which GDAL leaves"):
+        raster.read_grid(path)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mpm3d import io
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Points
 from mpm3d.io import resistivity
@@ -236,3 +237,12 @@ def test_corpus_files_of_other_formats_are_not_known(corpus_dir):
     for path in sorted(corpus_dir.rglob("*")):
         if path.is_file():
             assert not resistivity.matches(path, read_head(path)), path
+
+
+@pytest.mark.parametrize("name", ["LOG10RHO", "log10_resistivity", "LogRes"])
+def test_names_of_logarithms_are_known_in_one_word(tmp_path, name):
+    lines = [f"X Y Z {name}", *(f"{x} {y} {z} {np.log10(rho)}" for x, y, z, rho in rows())]
+    (body,) = io.read(write(tmp_path, "\n".join(lines), "mt.txt"))
+    assert body.kind == "resistivity table"
+    (plain,) = io.read(write(tmp_path, "\n".join(" ".join(map(str, row)) for row in rows()), "plain.txt"))
+    np.testing.assert_allclose(body.values["resistivity"], plain.values["resistivity"])

@@ -266,17 +266,17 @@ def test_a_section_of_points_has_no_cells_but_its_values(tmp_path: Path) -> None
 
 
 REFUSED = [
-    ("AXIS_N 5 4 3", "AXIS_N 5 4", r"line 6: AXIS_N is '5 4', three whole numbers of points from 1 to"),
+    ("AXIS_N 5 4 3", "AXIS_N 5 4", r"line 6: AXIS_N has 2 values .'5 4'., an SGrid needs three"),
     ("AXIS_N 5 4 3", "AXIS_N 5 4 -3", r"line 6: AXIS_N is '5 4 -3', three whole numbers"),
     ("AXIS_N 5 4 3", "AXIS_N 1000000 1000000 10", r"line 6: AXIS_N is '1000000 1000000 10'"),
-    ("AXIS_N 5 4 3", "AXIS_N 9999999 9999 10", r"points@@: the file has 720 bytes, the lattice of points"),
+    ("AXIS_N 5 4 3", "AXIS_N 9999999 9999 10", r"points@@: .* 720 bytes, 11998798800120 are needed"),
     ("AXIS_N 5 4 3\n", "", r"line 1: the SGrid 'folded' has no AXIS_N\. The header may be truncated\."),
     ("POINTS_FILE points@@\n", "", r"line 1: the SGrid 'folded' names neither a POINTS_FILE nor"),
     ("points@@", "gone@@", r"line 9: the data file 'gone@@' is not in"),
     ("points@@", "../points@@", r"line 9: the data file '\.\./points@@' is outside the folder"),
     ("POINTS_OFFSET 0", "POINTS_OFFSET x", r"line 8: POINTS_OFFSET is 'x', a count of bytes is expected\."),
-    ("POINTS_OFFSET 0", "POINTS_OFFSET 4", r"points@@: .* 720 bytes, the lattice of points needs 724"),
-    ("PROP_OFFSET 1 0", "PROP_OFFSET 1 8", r"v@@: the file has 96 bytes, property 'v' needs 104: 8 to skip"),
+    ("POINTS_OFFSET 0", "POINTS_OFFSET 4", r"points@@: .* 724 are needed for the lattice of points .line 9"),
+    ("PROP_OFFSET 1 0", "PROP_OFFSET 1 8", r"v@@: .* 104 are needed for property 'v' .*: 8 to skip"),
     ("PROP_FILE 1 v@@\n", "", r"line 10: property 'v' has no PROP_FILE and there is no ASCII_DATA_FILE\."),
     ("CELLS", "FACES", r"line 7: PROP_ALIGNMENT is 'FACES', CELLS or POINTS is expected\."),
     ("ESIZE 1 4", "ESIZE 1 3", r"line 12: property 'v' has values of '3' bytes, 1, 2, 4 or 8 are expected\."),
@@ -309,8 +309,8 @@ def test_coordinates_that_are_no_place_are_refused(tmp_path: Path, wrong: float)
 
 
 BAD_ROWS = [
-    ("17   1   1 0 1", "17   1   1 0 7", r"line 11: I J K at the end of the row are 1 0 7, the grid has"),
-    ("17   1   1 0 1", "17   1   0 0 1", r"a point \(I J K\) has several rows and others have none\."),
+    ("17   1   1 0 1", "17   1   1 0 7", r"line 11: I J K of the row are 1 0 7, the lattice has"),
+    ("17   1   1 0 1", "17   1   0 0 1", r"a place \(I J K\) has several rows and others have none\."),
     ("17   1   1 0 1", "17   1   1 0", r"line 11: the row .* does not hold 9 numbers"),
     ("500010.125  7000000  220", "nan  7000000  220", r"line 11: the point is at \[nan, .* which is no"),
     ("27 -99   2 1 2\n", "27 -99   2 1 2\n1 2 3 4 5 6 7 8 9\n", r"more than 18 rows"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpm3d import io
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Lines, Points
 from mpm3d.io import blocks_table, drillholes, table
@@ -475,7 +476,7 @@ def test_cells_are_written_x_fastest_from_below(tmp_path):
 
 
 def test_values_in_a_file_are_read_layer_by_layer(tmp_path, monkeypatch):
-    monkeypatch.setattr("mpm3d.io.table_write._PIECE", 8)
+    monkeypatch.setattr("mpm3d.io.tables.write._PIECE", 8)
     seen = []
 
     class Watched:
@@ -578,3 +579,56 @@ def test_choices_that_are_none_are_refused(tmp_path):
     for read in (table.read_points, table.read_segments, table.read_blocks):
         with pytest.raises(ValueError, match="errors='lax' is not known, use 'strict' or 'skip'"):
             read(path, errors="lax")
+
+
+@pytest.mark.parametrize(
+    "title", ["Export of a model builder 2020\n", "Samples,,,\n\n2020,,,\n", "Project;;;\n"]
+)
+def test_titles_above_the_names_are_left_out_and_said(tmp_path, title):
+    (body,) = io.read(write(tmp_path, title + "x,y,z,au\n1,2,3,4\n5,6,7,8\n"))
+    assert body.vertices.tolist() == [[1, 2, 3], [5, 6, 7]]
+    assert any(
+        note.startswith("the title '") and "above the names was left out" in note for note in body.notes
+    )
+    with pytest.raises(FormatError, match=rf"line {title.count(chr(10)) + 3}: y is 'no'"):
+        io.read(write(tmp_path, title + "x,y,z,au\n1,2,3,4\n5,no,7,8\n"))
+
+
+def test_a_row_of_units_below_the_names_gives_the_units(tmp_path):
+    (body,) = io.read(write(tmp_path, "x,y,z,au\nft,ft,m,g/t\n100,200,3,4\n"))
+    np.testing.assert_allclose(body.vertices, [[30.48, 60.96, 3]])
+    assert body.properties["au"].tolist() == [4]
+    assert body.units == {"au": "g/t"}
+    assert "rows of words below the names were left out (ft, ft, m, g/t)." in body.notes
+
+
+def test_types_and_descriptions_below_the_names_are_left_out(tmp_path):
+    text = (
+        "centroid_x,centroid_y,centroid_z,dim_x,dim_y,dim_z,au\nCentroid X,,,,,,\n"
+        "double,double,double,double,double,double,double\n , , , , , ,\n"
+        "5,5,5,10,10,10,1\n15,5,5,10,10,10,2\n"
+    )
+    (body,) = io.read(write(tmp_path, text))
+    assert isinstance(body, BlockModel)
+    assert body.bounds == (0, 0, 0, 20, 10, 10)
+    assert body.values["au"].tolist() == [1, 2]
+
+
+def test_a_row_without_a_place_is_no_row_of_units(tmp_path):
+    path = write(tmp_path, "x,y,z,rock\n,,,granite\n1,2,3,basalt\n")
+    with pytest.raises(FormatError, match="line 2: x is ''"):
+        io.read(path)
+    with pytest.raises(FormatError, match="line 2: x is 'no'"):
+        io.read(write(tmp_path, "x,y,z,rock\nno,2,3,granite\n1,2,3,basalt\n"))
+
+
+def test_numbers_without_names_are_places_if_the_suffix_says_so(tmp_path):
+    (body,) = io.read(write(tmp_path, "# topography\n1 2 3 7\n4 5 6 8\n", "topo.XYZ"))
+    assert body.vertices.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert body.properties["column_4"].tolist() == [7, 8]
+    assert body.notes[0] == "no names stand above the columns; the first three were taken as x, y and z."
+    (body,) = io.read(write(tmp_path, "1,2,3\n4,5,6\n", "topo.xyz"))
+    assert body.vertices.tolist() == [[1, 2, 3], [4, 5, 6]]
+    for name, text in (("heights.txt", "1 2 3\n4 5 6\n"), ("flat.xyz", "1 2\n3 4\n")):
+        with pytest.raises(FormatError, match="which is not a format that is read"):
+            io.read(write(tmp_path, text, name))

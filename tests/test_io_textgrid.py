@@ -154,3 +154,13 @@ def test_a_profile_of_one_row_is_a_grid(tmp_path):
 def test_damaged_grids_are_refused_with_line_and_reason(tmp_path, text, message):
     with pytest.raises(FormatError, match=rf"dem.asc.*{message}"):
         raster.read_grid(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("text", [SURFER, "ncols 2\nnrows 1\nxllcorner 0\nyllcorner 0\ncellsize 1\n1 2\n"])
+def test_a_mark_of_utf_8_changes_nothing(tmp_path, text):
+    marked = write(tmp_path, "", "marked.grd")
+    marked.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert textgrid.matches(marked.read_bytes())
+    np.testing.assert_array_equal(
+        textgrid.read_grid(marked).values["marked"], textgrid.read_grid(write(tmp_path, text)).values["dem"]
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mpm3d import io
 from mpm3d.errors import FormatError
 from mpm3d.io import ubc
 from mpm3d.io.files import read_head
@@ -67,6 +68,54 @@ def test_a_suffix_decides_only_whether_numbers_on_a_line_are_a_model(tmp_path):
     assert known(write(tmp_path, text, "m.DEN.gz"))
     assert not known(write(tmp_path, text, "m.txt"))
     assert not known(write(tmp_path, "x y z\n" + text, "n.den"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("mesh.txt", MESH.replace("5 5 5", "5 -5 5"), r"mesh\.txt, line 4: a cell is -5 m wide"),
+        (
+            "a.msh",
+            MESH.replace("2 8", "2 8 9"),
+            r"a\.msh: there are 10 widths and the counts on line 1 make 9",
+        ),
+        ("a.den", VALUES.replace("0.7", "O.7"), r"a\.den, line 8: 'O\.7' is not a number"),
+        ("g.txt", LOCATIONS.replace("3 4", "nan 4"), r"g\.txt: location 2 is \[nan, 4\.0, 5\.5\]"),
+        ("g.txt", LOCATIONS.replace("0 1 2", "0 inf 2"), r"g\.txt: location 1 is \[0\.0, inf, 2\.0\]"),
+    ],
+)
+def test_damaged_files_are_known_by_their_names_so_that_what_is_wrong_is_said(tmp_path, name, text, message):
+    with pytest.raises(FormatError, match=message):
+        io.read(write(tmp_path, text, name))
+
+
+def test_a_mark_of_utf_8_changes_nothing(tmp_path):
+    write(tmp_path, "\ufeff" + MESH, "mesh.txt")
+    body = read(write(tmp_path, "\ufeff" + VALUES, "m.sus"))
+    assert body.shape == (2, 3, 4)
+    assert known(tmp_path / "mesh.txt")
+
+
+def test_of_several_meshes_the_one_with_the_name_of_the_model_is_taken(tmp_path):
+    write(tmp_path, MESH, "inv.msh")
+    write(tmp_path, MESH.replace("1000", "1100"), "inv_east.msh")
+    write(tmp_path, MESH.replace("1000", "1200"), "other.msh")
+    body = read(write(tmp_path, VALUES, "inv_east_susceptibility.mod"))
+    assert body.edges[2][0] == 1100
+    assert list(body.values) == ["susceptibility"]
+    assert (
+        "The mesh is inv_east.msh, whose name that of the model begins with, one of several with 24 "
+        in (body.notes[-1])
+    )
+    with pytest.raises(FormatError, match=r"several meshes fit: inv\.msh, inv_east\.msh, other\.msh"):
+        read(write(tmp_path, VALUES, "model.sus"))
+
+
+def test_copies_of_one_mesh_are_one(tmp_path):
+    write(tmp_path, MESH, "a.msh")
+    write(tmp_path, MESH.replace("\n", "\r\n"), "b.txt")
+    body = read(write(tmp_path, VALUES, "m.sus"))
+    assert "The mesh is a.msh, one of several that say the same, with 24 cells." in body.notes
 
 
 def test_the_beginning_of_a_large_file_is_enough(tmp_path):

@@ -225,8 +225,8 @@ def binary(folder: Path, npts: str = "3", seek: str = "8", extra: str = "", name
 @pytest.mark.parametrize(
     ("npts", "seek", "message"),
     [
-        ("4", "8", r"c@@: the file has 32 bytes, the curve 'p' needs 40: 24 to skip and 4 values of 4"),
-        ("1000000000000", "8", "the file has 32 bytes, the curve 'p' needs 8000000000008"),
+        ("4", "8", r"c@@: .* 32 bytes, 40 are needed for the curve 'p' .*: 24 to skip and 4 values of 4"),
+        ("1000000000000", "8", "the file has 32 bytes, 8000000000008 are needed for the curve 'p'"),
         ("3", "999999999999", "the file has 32 bytes"),
         ("-3", "8", r"the curve 'p' has NPTS '-3' and SEEK '8', counts of values and of bytes are expected"),
         ("3", "x", "counts of values and of bytes are expected"),

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "mpm3d"
 LEVELS = [
     ["errors"],
     ["grid", "values"],
-    ["geometry", "blocks"],
+    ["geometry", "blocks", "frame"],
     ["lattice", "wells", "tally"],
     ["io"],
     ["resampling"],

@@ -171,6 +171,18 @@ def test_padding_is_cut_off_where_it_is_most_of_a_mesh() -> None:
     np.testing.assert_array_equal(core.values["rho"], values[-core.shape[0] :, 3:27, 3:27])
     plain = PropertyModel("t", (np.arange(4.0), np.arange(4.0), np.arange(4.0)), {})
     assert without_padding(plain) is plain
+    # a section of one cell across is deeper than that cell is wide, and so is a shaft of equal cells
+    section = PropertyModel("s", (np.arange(0, 99.0, 5), np.array([-5, 5.0]), np.arange(0, 500.0, 10)), {})
+    assert without_padding(section) is section
+    shaft = PropertyModel("s", (np.arange(0, 999.0, 5), np.arange(0, 30.0, 10), np.arange(0, 30.0, 10)), {})
+    assert without_padding(shaft) is shaft
+
+
+def test_models_without_any_value_are_said_to_have_none() -> None:
+    empty = PropertyModel(
+        "e", (np.arange(4.0), np.arange(4.0), np.arange(4.0)), {"v": np.full((3, 3, 3), np.nan)}
+    )
+    assert drawing.arrange([empty]).notes == ("'e': no cell has a value of 'v'",)
 
 
 def test_vertices_of_no_data_and_models_in_one_place_are_left_out() -> None:
@@ -256,6 +268,7 @@ def test_scales_fit_their_values() -> None:
     np.testing.assert_array_equal(decades.rgb(np.array([1.0]))[0], plain.rgb(np.array([2.0]))[0])
     constant = make_scale("c", np.full(9, 5.0), "viridis")
     assert constant.norm.vmin < 5 < constant.norm.vmax
+    assert constant.labels == {5.0: "c: 5"}  # in the legend; a bar of one colour has no ends to show
     np.testing.assert_array_equal(plain.rgb(np.array([np.nan])), [[217, 217, 217]])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,22 +121,6 @@ def test_targets_are_points_and_footprints_for_a_gis(finished: tuple[Path, Told]
         said = dict(file.execute("select table_name, description from gpkg_contents"))
     assert set(said) == {"targets", "footprints"}
     assert all(view.CAUTION in text for text in said.values())
-
-
-def test_without_geopandas_the_way_to_get_the_map_is_said(
-    finished: tuple[Path, Told], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("geopandas", "shapely"):
-        monkeypatch.setitem(sys.modules, name, None)
-    told = Told()
-    run = start(finished[0], told)
-    old = run.path("targets.gpkg").read_bytes()
-    with run.folder.locked():
-        stages.delineate(run)
-    assert "no targets.gpkg for GIS was written" in told.text
-    assert "pip install 'mpm3d[vector]'" in told.text
-    assert not run.path("targets.gpkg").exists()
-    run.path("targets.gpkg").write_bytes(old)
 
 
 def test_targets_and_prospectivity_read_back_from_gocad(finished: tuple[Path, Told]) -> None:

@@ -12,14 +12,18 @@ from mpm3d.exchange.grids import resampled, snapped
 from mpm3d.exchange.sources import chosen, crs_of, extent, merged, read_all, read_store, registered
 from mpm3d.geometry import Body, Surface, Tetrahedra
 from mpm3d.io import export
+from mpm3d.io.boxes import model_of
 from mpm3d.io.savers import Written
 from mpm3d.lattice import BlockModel, PropertyModel, Raster, StructuredGrid, Voxet
+from mpm3d.resampling import Model
 
 __all__ = ["Choices", "convert", "read_store", "snapped"]
 Say = Callable[[str], None]
-# formats whose cells lie along x, y and z, and those whose cells are of one size
+# formats whose cells lie along x, y and z, those of them that may be turned, and those of cells of one size
 _ALIGNED = (".vtr", ".csv", ".msh", ".rho", ".tif")
+_TURNED = (".rho", ".tif")  # about the vertical
 _EQUAL = (".vo", ".vti", ".tif")
+_ROWS = {*_ALIGNED, *_EQUAL, ".omf"}
 
 
 def convert(inputs: Sequence[Path], output: Path, choices: Choices, say: Say) -> Written:
@@ -95,19 +99,19 @@ def _fitting(bodies: Sequence[Body], suffix: str, choices: Choices, say: Say) ->
 def _check_aligned(body: Body, suffix: str) -> None:
     """Say what to do with cells that a format cannot hold as they lie."""
     # tables and OcTree meshes hold blocks of any size
-    lattice = suffix in {*_ALIGNED, *_EQUAL} - {".csv", ".msh"}
-    why = ""
-    if isinstance(body, StructuredGrid | Tetrahedra):
-        why = "its cells are no boxes" if suffix in (*_ALIGNED, *_EQUAL) else ""
-    elif isinstance(body, Voxet):
-        why = _why_not(body.as_model) if suffix in _ALIGNED else ""
-    elif isinstance(body, BlockModel) and lattice:
-        why = _why_not(body.as_model)
-    elif isinstance(body, PropertyModel | BlockModel) and body.frame is not None and suffix in _ALIGNED:
-        upright = np.allclose(body.frame.axes[2], [0, 0, 1], rtol=0, atol=1e-9)
-        why = "" if upright and suffix in (".rho", ".tif") else "its cells are rotated or skewed"
-    if not why and isinstance(body, PropertyModel) and suffix in _EQUAL:
-        why = _unequal(body, "zyx" if suffix != ".tif" else "yx")
+    loose = isinstance(body, BlockModel) and suffix in (".csv", ".msh")
+    loose |= isinstance(body, Voxet) and suffix not in _ALIGNED
+    if suffix not in _ROWS or loose or not isinstance(body, Model):
+        return
+    why = "its cells are no boxes" if isinstance(body, Tetrahedra) else ""
+    model: Body = body
+    if isinstance(body, Voxet | StructuredGrid | BlockModel):
+        try:
+            model = model_of(body)
+        except ValueError as error:
+            why = str(error).split(". Resample", maxsplit=1)[0].rstrip(".")
+    if isinstance(model, PropertyModel) and not why:
+        why = _unfit(model, suffix)
     if why:
         raise ValueError(
             f"{body.name!r} cannot be written to {suffix} as it is: {why}. Resample it onto a grid with "
@@ -115,19 +119,22 @@ def _check_aligned(body: Body, suffix: str) -> None:
         )
 
 
+def _unfit(model: PropertyModel, suffix: str) -> str:
+    """Why rows of cells do not fit a format; nothing if they do."""
+    if model.frame is not None and suffix in _ALIGNED:
+        upright = np.allclose(model.frame.axes[2], [0, 0, 1], rtol=0, atol=1e-9)
+        if not upright or suffix not in _TURNED:
+            return f"its cells are rotated or skewed (axes {np.round(model.frame.axes, 4).tolist()})"
+    if suffix in _EQUAL:
+        return _unequal(model, "zyx" if suffix != ".tif" else "yx")
+    return ""
+
+
 def _unequal(model: PropertyModel, axes: str) -> str:
     for name, edges in zip("zyx", model.edges, strict=True):
         widths = np.diff(edges)
         if name in axes and np.any(np.abs(widths - widths.mean()) > 1e-6 * widths.mean() + 1e-6):
             return f"its cells are {widths.min():g} to {widths.max():g} m along {name}, equal ones are needed"
-    return ""
-
-
-def _why_not(change: Callable[[], object]) -> str:
-    try:
-        change()
-    except ValueError as error:
-        return str(error).split(". Resample", maxsplit=1)[0].rstrip(".")
     return ""
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Body
 from mpm3d.grid import FloatArray
-from mpm3d.io.columns import Table, read_table
 from mpm3d.io.files import stem_of, to_number
-from mpm3d.io.headers import HOLE, Header, X, Y, Z, first_rows, some
 from mpm3d.io.options import Options
+from mpm3d.io.tables.columns import Table, read_table
+from mpm3d.io.tables.headers import HOLE, Header, X, Y, Z, first_rows, some
 from mpm3d.lattice import BlockModel
 
 AXES = (X, Y, Z)
@@ -31,13 +31,6 @@ def matches(path: Path, head: bytes) -> bool:
     """Whether a file begins with a table of centres and positive sizes of blocks.
 
     Centres alone that lie on a lattice are told by `table.read_bodies`, which reads all of them.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    head : bytes
-        Its first bytes, unpacked.
     """
     header, rows = first_rows(head)
     if header is None or not all(header.find(keys) for keys in AXES):

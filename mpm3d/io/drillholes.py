@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Array, Body
 from mpm3d.grid import FloatArray
-from mpm3d.io.columns import Table, read_table
-from mpm3d.io.drillhole_surveys import Survey, make_survey, read_angles
-from mpm3d.io.drillhole_tables import ROLES, Reader
 from mpm3d.io.files import stem_of
-from mpm3d.io.headers import first_rows, holes_without_place, kind_of_hole_table, some
 from mpm3d.io.options import Options
+from mpm3d.io.tables.columns import Table, read_table
+from mpm3d.io.tables.headers import first_rows, holes_without_place, kind_of_hole_table, some
+from mpm3d.io.tables.holes import ROLES, Reader, Survey, make_survey, read_angles
 from mpm3d.wells import Intervals, Well, minimum_curvature
 
 _DIPS = ("auto", "negative down", "positive down", "from vertical")
@@ -27,13 +26,6 @@ def matches(path: Path, head: bytes) -> bool:
     """Whether a file begins with a survey or intervals of drillholes, which have no place of their own.
 
     Tables of collars are tables of points, see `table.matches`.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    head : bytes
-        Its first bytes, unpacked.
     """
     header, _ = first_rows(head)
     return header is not None and bool(kind_of_hole_table(header))
@@ -126,8 +118,7 @@ def read_drillholes(
 
 
 def _check_arguments(columns: Mapping[str, str], dip: str, errors: str) -> None:
-    if errors not in ("strict", "skip"):
-        raise ValueError(f"errors={errors!r} is not known, use 'strict' or 'skip'.")
+    Options(errors=errors)  # refuses what is no choice
     if dip not in _DIPS:
         raise ValueError(f"dip={dip!r} is not known, use one of {', '.join(map(repr, _DIPS))}.")
     strange = [role for role in columns if role not in ROLES]

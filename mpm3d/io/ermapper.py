@@ -29,10 +29,17 @@ def check_header(path: Path, head: bytes, *, outside: bool = False) -> Path:
     Raises
     ------
     FormatError
-        If there is no such file, or it is shorter than the header needs.
+        If there is no such file, it is shorter than the header needs, or the grid is turned.
     """
     text = head.decode("latin-1")
     _check_lines(path, text)
+    turned = _word(text, "Rotation")
+    if re.search("[1-9]", turned):
+        _fail(
+            path,
+            f"the grid is turned (Rotation = {turned}), which GDAL leaves out of account. "
+            "Export it as GeoTIFF.",
+        )
     stem = path.name[:-4] if path.name.lower().endswith(".ers") else path.stem
     name = _word(text, "DataFile", stem)
     if not outside and (re.search(r"[/\\:]", name) or name in ("", ".", "..")):

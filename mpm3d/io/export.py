@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mpm3d.geometry import Body, Lines, Points, Surface, Tetrahedra
+from mpm3d.io.boxes import model_of
 from mpm3d.io.savers import (
     Save,
     Written,
@@ -88,8 +89,6 @@ def write(path: str | Path, bodies: Sequence[Body], *, crs: str | None = None) -
     ------
     ValueError
         If the suffix is not known or does not hold such a body; the message says which suffixes do.
-    ImportError
-        If the format needs an extra that is not installed.
     """
     path = Path(path)
     suffix, form = format_for(path)
@@ -145,22 +144,15 @@ def _adapted(body: Body, suffix: str, form: Format, done: Written) -> list[Body]
     )
 
 
-def _straight(body: Voxet, done: Written) -> list[Body]:
-    model = body.as_model()
+def _in_rows(body: Voxet | StructuredGrid | BlockModel, done: Written) -> list[Body]:
+    model = model_of(body)
     done.notes += [f"{body.name!r}: {note}" for note in model.notes[len(body.notes) :]]
+    if isinstance(body, BlockModel):
+        if body.texts:
+            done.notes.append(f"{body.name!r}: columns of text were left out ({', '.join(body.texts)}).")
+        counts = " × ".join(str(n) for n in model.shape[::-1])
+        done.notes.append(f"{body.name!r}: its blocks were put into a lattice of {counts} cells.")
     return [model]
-
-
-def _lattice(body: BlockModel, done: Written) -> list[Body]:
-    if body.texts:
-        done.notes.append(f"{body.name!r}: columns of text were left out ({', '.join(body.texts)}).")
-    model = body.as_model()
-    done.notes.append(f"{body.name!r}: its blocks were put into a lattice of {_counts(model)} cells.")
-    return [model]
-
-
-def _counts(model: PropertyModel) -> str:
-    return " × ".join(str(n) for n in model.shape[::-1])
 
 
 def _paths(body: Well, done: Written) -> list[Body]:
@@ -199,10 +191,11 @@ def _ground(body: Raster, done: Written) -> list[Body]:
 
 
 _CHANGES: dict[type[Body], Callable[[Any, Written], list[Body]]] = {
-    Voxet: _straight, BlockModel: _lattice, Well: _paths, Raster: _ground, Surface: _vertices,
-    Lines: _vertices,
+    Voxet: _in_rows, BlockModel: _in_rows, StructuredGrid: _in_rows, Well: _paths, Raster: _ground,
+    Surface: _vertices, Lines: _vertices,
 }  # fmt: skip
 _SHEETS: tuple[type[Body], ...] = (Surface, Lines, Points)
+_ROWS: tuple[type[Body], ...] = (BlockModel, StructuredGrid)
 FORMATS: dict[str, Format] = {
     ".ts": Format(
         "surfaces", (Surface,), save_gocad("write_surfaces"), (Raster,), several=True, packed=True
@@ -213,22 +206,22 @@ FORMATS: dict[str, Format] = {
     ),
     ".so": Format("tetrahedra", (Tetrahedra,), save_gocad("write_tetrahedra"), several=True, packed=True),
     ".wl": Format("wells", (Well,), save_wells, several=True, packed=True),
-    ".vo": Format("equal cells", (PropertyModel, Voxet), save_voxet, (BlockModel,)),
+    ".vo": Format("equal cells", (PropertyModel, Voxet), save_voxet, _ROWS),
     ".msh": Format(
         "a UBC mesh and models, or a surface (Leapfrog)", (PropertyModel, BlockModel, Surface), save_mesh,
-        (Voxet, Raster), packed=True,
+        (Voxet, StructuredGrid, Raster), packed=True,
     ),
-    ".rho": Format("a resistivity model", (PropertyModel,), save_modem, (Voxet, BlockModel), packed=True),
+    ".rho": Format("a resistivity model", (PropertyModel,), save_modem, (Voxet, *_ROWS), packed=True),
     ".csv": Format(
         "points, blocks or intervals", (Points, PropertyModel, BlockModel, Well), save_table,
-        (Voxet, Surface, Lines), several=True, packed=True,
+        (Voxet, StructuredGrid, Surface, Lines), several=True, packed=True,
     ),
     ".tif": Format(
-        "a raster, or the levels of a model", (Raster, PropertyModel), save_raster, (Voxet, BlockModel)
+        "a raster, or the levels of a model", (Raster, PropertyModel), save_raster, (Voxet, *_ROWS)
     ),
     ".vtp": Format("surfaces, lines and points", _SHEETS, save_vtk, (Well, Raster), several=True),
-    ".vti": Format("equal cells", (PropertyModel, Voxet), save_vtk, (BlockModel,)),
-    ".vtr": Format("rows of cells along x, y and z", (PropertyModel, Voxet), save_vtk, (BlockModel,)),
+    ".vti": Format("equal cells", (PropertyModel, Voxet), save_vtk, _ROWS),
+    ".vtr": Format("rows of cells along x, y and z", (PropertyModel, Voxet), save_vtk, _ROWS),
     ".vts": Format("lattices", (StructuredGrid, PropertyModel, Voxet), save_vtk, (BlockModel,)),
     ".vtu": Format("tetrahedra and boxes", (Tetrahedra, BlockModel), save_vtk),
     ".vtk": Format(
@@ -237,8 +230,8 @@ FORMATS: dict[str, Format] = {
         several=True,
     ),
     ".omf": Format(
-        "points, lines, surfaces and rows of cells", (*_SHEETS, PropertyModel, Voxet, BlockModel), save_omf,
-        (Well, Raster), several=True,
+        "points, lines, surfaces and rows of cells", (*_SHEETS, PropertyModel, Voxet), save_omf,
+        (*_ROWS, Well, Raster), several=True,
     ),
     ".gpkg": Format(
         "points, lines, surfaces and wells", (*_SHEETS, Well), save_geopackage, several=True

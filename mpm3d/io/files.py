@@ -62,13 +62,20 @@ def read_text(path: str | Path) -> str:
         If the compressed content is damaged.
     """
     content = read_bytes(path)
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = content.decode("utf-16", errors="replace")
-    else:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("latin-1")
+    try:
+        return head_text(content, errors="strict")
+    except UnicodeDecodeError:
+        return _even(content.decode("latin-1"))
+
+
+def head_text(head: bytes, *, errors: str = "replace") -> str:
+    r"""Text of the first bytes of a file; what is no letter becomes ``\ufffd``, lines are ended by ``\n``."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return _even(head.decode("utf-16", errors="replace"))
+    return _even(head.decode("utf-8-sig", errors=errors))
+
+
+def _even(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

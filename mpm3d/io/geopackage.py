@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mpm3d.errors import require
 from mpm3d.geometry import Array, Body, Lines, Points, Surface
 from mpm3d.grid import FloatArray, Grid
 from mpm3d.wells import Well
@@ -57,12 +56,11 @@ def write_layers(path: str | Path, layers: Sequence[Layer], crs: str) -> None:
 
     Raises
     ------
-    ImportError
-        If geopandas is not installed.
     ValueError
         If there is no layer, no coordinate system or one that pyproj does not know.
     """
-    gpd: Any = require("geopandas", "vector")
+    import geopandas as gpd
+
     path = Path(path)
     known = _checked(crs)
     if not layers:
@@ -103,7 +101,7 @@ def write_points(
 
     Raises
     ------
-    ImportError, ValueError
+    ValueError
         As `write_layers`.
     """
     write_layers(path, [points_layer(layer, xyz, columns, note=note)], crs)
@@ -111,7 +109,8 @@ def write_points(
 
 def points_layer(name: str, xyz: ArrayLike, columns: Mapping[str, Any], *, note: str = "") -> Layer:
     """Points as a layer; see `write_points`."""
-    shapely: Any = require("shapely", "vector")
+    import shapely
+
     return Layer(name, shapely.points(np.asarray(xyz, dtype=float).reshape(-1, 3)), columns, note)
 
 
@@ -130,7 +129,8 @@ def footprint(cells: ArrayLike, grid: Grid) -> Any:
     shapely Polygon or MultiPolygon
         Union of the squares, in map coordinates.
     """
-    shapely: Any = require("shapely", "vector")
+    import shapely
+
     yx = np.unique(np.asarray(cells, dtype=np.int64).reshape(-1, 3)[:, 1:], axis=0)
     # whole numbers unite without slivers
     union = shapely.union_all(shapely.box(yx[:, 1], yx[:, 0], yx[:, 1] + 1, yx[:, 0] + 1))
@@ -163,7 +163,7 @@ def write_bodies(path: str | Path, bodies: Sequence[Body], crs: str, *, note: st
 
     Raises
     ------
-    ImportError, ValueError
+    ValueError
         As `write_layers`, and if a body is of another kind or not finite.
     """
     _checked(crs)
@@ -246,7 +246,8 @@ def _split(properties: Mapping[str, FloatArray]) -> dict[str, Array]:
 
 
 def _lines_layer(body: Lines, lost: list[str]) -> Layer:
-    shapely: Any = require("shapely", "vector")
+    import shapely
+
     starts = np.ones(len(body.segments), dtype=bool)
     if len(starts):
         starts[1:] = body.segments[1:, 0] != body.segments[:-1, 1]
@@ -267,7 +268,8 @@ def _lines_layer(body: Lines, lost: list[str]) -> Layer:
 
 
 def _surface_layer(body: Surface, lost: list[str]) -> Layer:
-    shapely: Any = require("shapely", "vector")
+    import shapely
+
     corners = np.asarray(body.vertices, dtype=float)[body.triangles]
     triangles = shapely.polygons(np.concatenate([corners, corners[:, :1]], axis=1))
     _lose(lost, body.name, body.properties, "vertices")
@@ -284,7 +286,8 @@ def _lose(lost: list[str], name: str, values: Mapping[str, Any], where: str) -> 
 
 
 def _well_layers(wells: Sequence[Well], lost: list[str]) -> list[Layer]:
-    shapely: Any = require("shapely", "vector")
+    import shapely
+
     paths = [well for well in wells if len(well.path) > 1]
     if len(paths) < len(wells):
         lost.append(
@@ -318,8 +321,8 @@ def _well_layers(wells: Sequence[Well], lost: list[str]) -> list[Layer]:
 def _interval_layer(wells: Sequence[Well], table: str, lost: list[str]) -> Layer:
     """Intervals of all wells as straight 3D lines."""
     import pandas as pd
+    import shapely
 
-    shapely: Any = require("shapely", "vector")
     parts: list[FloatArray] = []
     frames = []
     for well in wells:

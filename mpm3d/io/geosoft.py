@@ -74,15 +74,7 @@ def _header(head: bytes) -> _Header | None:
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether the first bytes can be the header of a Geosoft grid.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its name does not matter.
-    head : bytes
-        Its first bytes, unpacked if it is gzipped.
-    """
+    """Whether the first bytes can be the header of a Geosoft grid."""
     header = _header(head)
     if header is None or header.element not in (1, 2, 4, 8) or not 0 <= header.sign <= 3:
         return False
@@ -96,15 +88,7 @@ def matches(path: Path, head: bytes) -> bool:
 
 
 def read_bodies(path: Path, options: Options) -> list[Raster]:
-    """The grid of a file; see `read_grid`.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    options : Options
-        None of them matters here.
-    """
+    """The grid of a file; see `read_grid`."""
     return [read_grid(path)]
 
 

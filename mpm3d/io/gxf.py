@@ -68,15 +68,7 @@ class _File:
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether the first bytes have the labels that every GXF file must have.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its name does not matter.
-    head : bytes
-        Its first bytes, unpacked if it is gzipped.
-    """
+    """Whether the first bytes have the labels that every GXF file must have."""
     if b"\0" in head:
         return False
     labels = {label[:4].upper() for label in re.findall(rb"(?m)^#[ \t]*([A-Za-z]+)", head)}
@@ -84,15 +76,7 @@ def matches(path: Path, head: bytes) -> bool:
 
 
 def read_bodies(path: Path, options: Options) -> list[Raster]:
-    """The grid of a file; see `read_grid`.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    options : Options
-        None of them matters here.
-    """
+    """The grid of a file; see `read_grid`."""
     return [read_grid(path)]
 
 

@@ -47,28 +47,12 @@ class _Entry:
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether the first bytes are the mark of a Leapfrog mesh.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its name does not matter.
-    head : bytes
-        Its first bytes, unpacked if it is gzipped.
-    """
+    """Whether the first bytes are the mark of a Leapfrog mesh."""
     return _MARK.match(head) is not None
 
 
 def read_bodies(path: Path, options: Options) -> list[Surface]:
-    """The mesh of a file; see `read_mesh`.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    options : Options
-        ``errors`` is used.
-    """
+    """The mesh of a file; see `read_mesh`."""
     return [read_mesh(path, errors=options.errors)]
 
 
@@ -99,8 +83,7 @@ def read_mesh(path: str | Path, *, errors: str = "strict") -> Surface:
         vertex is wrong.
     """
     path = Path(path)
-    if errors not in ("strict", "skip"):
-        raise ValueError(f"errors={errors!r} is not known, use 'strict' or 'skip'.")
+    Options(errors=errors)  # refuses what is no choice
     if not path.exists():
         raise FileNotFoundError(f"there is no file {str(path)!r}.")
     content = read_bytes(path)

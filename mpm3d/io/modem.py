@@ -11,7 +11,7 @@ import numpy as np
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Body
 from mpm3d.grid import FloatArray
-from mpm3d.io.files import read_text, stem_of, to_count, write_text
+from mpm3d.io.files import head_text, read_text, stem_of, to_count, write_text
 from mpm3d.io.options import Options
 from mpm3d.io.rows import numbers, rows, without_comments
 from mpm3d.lattice import Frame, Point, PropertyModel
@@ -25,24 +25,17 @@ LAYOUT = (
 _AIR = 1e12
 _SCALES = ("LOGE", "LOG10", "LINEAR")
 _WIDE = 1e9
+_SAID = re.compile(r"(?im)^[ \t]*\d+[ \t]+\d+[ \t]+\d+[ \t]+\d+[ \t]+(LOGE|LOG10|LINEAR)[ \t]*$")
 # numbers after the values, and how the last lines hold them: 3 of the origin, 1 of the rotation
 _ENDS = {0: (), 1: ((1,),), 3: ((3,),), 4: ((3, 1), (4,))}
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether a file is a ModEM model, or a WinGLink one, which is refused.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its name does not matter.
-    head : bytes
-        Its first 64 kB, unpacked.
-    """
-    if b"\0" in head:
+    """Whether a file is a ModEM model, or a WinGLink one, which is refused."""
+    text = head_text(head)
+    if "\0" in text:
         return False
-    text = head.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n")
-    if _winglink(text):
+    if _winglink(text) or _SAID.search(text[:2000]):
         return True
     try:
         header = _header(path, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,3 +49,23 @@ class Options:
             raise ValueError(f"byte_order={self.byte_order!r} is not known, use 'big' or 'little'.")
         if self.z_positive not in (None, "up", "down"):
             raise ValueError(f"z_positive={self.z_positive!r} is not known, use 'up' or 'down'.")
+
+
+# what readers advise, and its twin on the command line
+_FLAGS = (
+    (r"outside=True", "--allow-outside"),
+    (r"\b(errors|byte_order|registration|z_positive)='(\w+)'", r"--\1 \2"),
+)
+
+
+def as_flags(text: str) -> str:
+    """A message in which the choices that it advises are spelled as on the command line.
+
+    Examples
+    --------
+    >>> as_flags("Read with errors='skip' or byte_order='little'.")
+    'Read with --errors skip or --byte-order little.'
+    """
+    for pattern, flag in _FLAGS:
+        text = re.sub(pattern, flag, text)
+    return text.replace("--byte_order", "--byte-order").replace("--z_positive", "--z-positive")

@@ -33,22 +33,14 @@ _HEADS = (
     (rb"(?i)\s*DatasetHeader\s+Begin\b", "ERS"),
 )
 _SURFER = ("GSBG", "GS7BG")
-# bytes that a value of a file has at least, where nothing is compressed
-_LEAST_BYTES = {"GSBG": 4, "GS7BG": 8}
+# bytes of the header, and of each value, where nothing is compressed
+_LEAST_BYTES = {"GSBG": (56, 4), "GS7BG": (100, 8)}
 # a raster of more than so many bytes must not be so many times larger than its file
 _LARGE, _MOST_PACKED = 10**9, 2000
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether the first bytes are those of a GeoTIFF, Surfer, ER Mapper, ESRI ASCII or netCDF grid.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its name does not matter.
-    head : bytes
-        Its first bytes, unpacked if it is gzipped.
-    """
+    """Whether the first bytes are those of a GeoTIFF, Surfer, ER Mapper, ESRI ASCII or netCDF grid."""
     return textgrid.matches(head) or netcdf.matches(head) or _driver(head) is not None
 
 
@@ -57,15 +49,7 @@ def _driver(head: bytes) -> str | None:
 
 
 def read_bodies(path: Path, options: Options) -> list[Raster]:
-    """Every grid of a file, one for each variable or page that it holds; see `read_grid`.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    options : Options
-        ``outside`` is used.
-    """
+    """Every grid of a file, one for each variable or page that it holds; see `read_grid`."""
     return _read(Path(path), outside=options.outside)
 
 
@@ -163,7 +147,7 @@ def _read(path: Path, *, bands: Sequence[int] | None = None, outside: bool = Fal
                 return _parts(path, source, driver, bands)
             return [_grid(path, source, stem_of(path), bands)]
     except (RasterioError, CRSError, UnicodeDecodeError) as error:  # GDAL may quote what is no text
-        _fail(path, f"GDAL does not read this raster ({error}).{_advice(path)}")
+        _fail(path, f"GDAL does not read this raster ({error.__cause__ or error}).{_advice(path)}")
 
 
 def _own(path: Path, head: bytes) -> list[Raster]:
@@ -184,11 +168,11 @@ def _gdal_name(path: Path) -> str:
 
 
 def _advice(path: Path) -> str:
-    """Where to look instead: the data of ER Mapper has no header of its own."""
+    """What to do: the data of ER Mapper has no header of its own."""
     for header in (path.with_name(path.name + ".ers"), path.with_suffix(".ers")):
         if header != path and header.exists():
             return f" It belongs to {header.name!r} beside it: open that file instead."
-    return ""
+    return " It may be truncated or damaged: copy it again."
 
 
 @contextmanager
@@ -228,12 +212,11 @@ def _check_size(path: Path, source: Any) -> None:
     cells = source.height * source.width
     size = sum(file.stat().st_size for name in source.files if (file := Path(name)).is_file())
     size = size or path.stat().st_size
-    least = _LEAST_BYTES.get(source.driver, 0)
+    header, each = _LEAST_BYTES.get(source.driver, (0, 0))
     packed = str(source.name).startswith("/vsigzip/")
     claimed = cells * sum(np.dtype(dtype).itemsize for dtype in source.dtypes)
-    if (least and not packed and cells * least > size) or (
-        claimed > _LARGE and claimed > _MOST_PACKED * size
-    ):
+    short = not packed and header + cells * each > size
+    if short or (claimed > _LARGE and claimed > _MOST_PACKED * size):
         _fail(
             path,
             f"the header claims {source.height} × {source.width} cells in {source.count} bands, the file has "

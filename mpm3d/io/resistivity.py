@@ -11,7 +11,7 @@ import numpy as np
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Body, Points
 from mpm3d.grid import FloatArray
-from mpm3d.io.files import read_text, stem_of, to_number
+from mpm3d.io.files import head_text, read_text, stem_of, to_number
 from mpm3d.io.options import Options
 from mpm3d.io.rows import numbers, table_of
 from mpm3d.lattice import PropertyModel
@@ -31,7 +31,10 @@ _NAMES = {
     "depth": ("depth", "dep", "tvd"),
     "geographic": ("lon", "long", "longitude", "lat", "latitude"),
 }
-_RESISTIVITY = ("rho", "res", "resistivity", "resistivities", "ohm", "ohmm", "logrho", "logres")
+_RESISTIVITY = (
+    "rho", "res", "resistivity", "resistivities", "ohm", "ohmm", "logrho", "logres", "log10rho", "log10res",
+    "logresistivity", "log10resistivity",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,17 +53,10 @@ def matches(path: Path, head: bytes) -> bool:
     """Whether a file is a table of resistivities: named so, or four columns whose places make a lattice.
 
     Tables with a header of columns between commas, semicolons or tabs are left to the tables of points.
-
-    Parameters
-    ----------
-    path : Path
-        The file; its name does not matter.
-    head : bytes
-        Its first 64 kB, unpacked.
     """
-    if b"\0" in head:
+    text = head_text(head)
+    if "\0" in text:
         return False
-    text = _even(head.decode("latin-1"))
     whole = len(head) < _HEAD
     if not whole:  # the last line may be cut
         text = text[: text.rfind("\n") + 1]
@@ -136,7 +132,7 @@ def read_table(
         raise ValueError(f"z_positive={z_positive!r} is not known, use 'up' or 'down'.")
     if scale not in (None, "linear", "log10"):
         raise ValueError(f"scale={scale!r} is not known, use 'linear' or 'log10'.")
-    text = _even(read_text(path))
+    text = read_text(path)
     table = _begin(text)
     if table is None:
         raise FormatError(path, "no row of four numbers (x, y, z, resistivity) was found at its beginning.")
@@ -155,11 +151,6 @@ def read_table(
         z_positive="Depth" if down else "Elevation", notes=(*notes, *more),
     )  # fmt: skip
     return _lattice(points)
-
-
-def _even(text: str) -> str:
-    """Text with one kind of line end."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
 
 
 def _plain(text: str) -> str:

@@ -34,11 +34,18 @@ class Row:
 
     def numbers(self) -> list[float] | None:
         """The words as finite numbers, or None if one is not."""
+        numbers = self._numbers()
+        return numbers if numbers is not None and np.all(np.isfinite(numbers)) else None
+
+    def are_numbers(self) -> bool:
+        """Whether the words are numbers, NaN and infinity too."""
+        return self._numbers() is not None
+
+    def _numbers(self) -> list[float] | None:
         try:
-            numbers = [to_number(word) for word in self.words]
+            return [to_number(word) for word in self.words]
         except ValueError:
             return None
-        return numbers if np.all(np.isfinite(numbers)) else None
 
 
 def content(path: str | Path, mark: str = "!") -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mpm3d.geometry import Points, Surface
+from mpm3d.io.boxes import model_of
 from mpm3d.io.files import read_text, stem_of
 from mpm3d.lattice import BlockModel, PropertyModel, Raster
 from mpm3d.wells import Well
@@ -78,7 +79,7 @@ def save_voxet(path: Path, bodies: Bodies, done: Written, crs: str | None) -> No
 
 def save_mesh(path: Path, bodies: Bodies, done: Written, crs: str | None) -> None:
     """A Leapfrog mesh of a surface; or a UBC mesh, its models beside it."""
-    from mpm3d.io import leapfrog, ubc
+    from mpm3d.io import leapfrog
 
     body = bodies[0]
     done.paths.append(path)
@@ -88,21 +89,36 @@ def save_mesh(path: Path, bodies: Bodies, done: Written, crs: str | None) -> Non
             done.notes.append(f"{body.name!r}: a Leapfrog mesh has no values, left out: {', '.join(lost)}.")
         leapfrog.write_mesh(path, body, drop_properties=True)
         return
-    if isinstance(body, PropertyModel):
-        body.aligned()
+    if isinstance(body, BlockModel) and body.texts:
+        done.notes.append(f"{body.name!r}: columns of text were left out ({', '.join(body.texts)}).")
+    _save_ubc(path, body, done)
+
+
+def _save_ubc(path: Path, body: PropertyModel | BlockModel, done: Written) -> None:
+    """A tensor mesh, or an OcTree of blocks that make one; a file for each of the values."""
+    from mpm3d.io import ubc
+
+    rows = body if isinstance(body, PropertyModel) else None
+    if isinstance(body, BlockModel):
+        try:
+            ubc.write_octree(path, body)
+        except ValueError:
+            try:
+                rows = body = model_of(body)
+            except ValueError:
+                rows = None
+            if rows is None:
+                raise
+            done.notes.append(f"{body.name!r}: its blocks make no OcTree, so they became a tensor mesh.")
+    if rows is not None:
+        ubc.write_mesh(path, rows.aligned().edges)
+    packed = ".gz" if path.name.lower().endswith(".gz") else ""
     for name, values in body.values.items():
-        packed = ".gz" if path.name.lower().endswith(".gz") else ""
         model = path.with_name(f"{stem_of(path)}_{_file_name(name)}.mod{packed}")
         stand_in = ubc.write_model(model, np.asarray(values))
         done.paths.append(model)
         if stand_in is not None:
             done.notes.append(f"{name!r}: {stand_in:g} stands for no value in {model.name}.")
-    if isinstance(body, BlockModel):
-        if body.texts:
-            done.notes.append(f"{body.name!r}: columns of text were left out ({', '.join(body.texts)}).")
-        ubc.write_octree(path, body)
-    else:
-        ubc.write_mesh(path, body.edges)
 
 
 def _file_name(name: str) -> str:
@@ -124,12 +140,14 @@ def save_modem(path: Path, bodies: Bodies, done: Written, crs: str | None) -> No
     done.notes += [f"{other!r} was left out, .rho holds one value." for other in names if other != name]
     modem.write_model(path, body, name=name)
     done.paths.append(path)
-    done.notes.append("a ModEM file holds no coordinates; its centre is at x, y, elevation 0, 0, 0.")
+    centre = (0.0, 0.0, 0.0) if body.frame is None else body.frame.origin
+    place = " ".join(f"{c:.10g}" for c in centre)
+    done.notes.append(f"a ModEM file holds no coordinates: read it with its centre, --centre {place}.")
 
 
 def save_table(path: Path, bodies: Bodies, done: Written, crs: str | None) -> None:
     """A table of points or blocks, or one for each table of intervals of wells."""
-    from mpm3d.io import table_write
+    from mpm3d.io.tables import write
 
     if len(bodies) > 1 and not all(isinstance(body, Well) for body in bodies):
         raise ValueError(
@@ -137,9 +155,9 @@ def save_table(path: Path, bodies: Bodies, done: Written, crs: str | None) -> No
             "bodies. Write each to a file of its own."
         )
     if isinstance(bodies[0], Points):
-        table_write.write_points(path, bodies[0])
+        write.write_points(path, bodies[0])
     elif not isinstance(bodies[0], Well):
-        table_write.write_blocks(path, bodies[0])
+        write.write_blocks(path, bodies[0])
     else:
         _save_intervals(path, bodies, done)
         return
@@ -148,14 +166,14 @@ def save_table(path: Path, bodies: Bodies, done: Written, crs: str | None) -> No
 
 def _save_intervals(path: Path, wells: Sequence[Well], done: Written) -> None:
     """A table for each table of intervals."""
-    from mpm3d.io import table_write
+    from mpm3d.io.tables import write
 
     tables = sorted({name for well in wells for name in well.intervals})
     if not tables:
         raise ValueError("the wells have no intervals, which a table holds. Write them to .wl or .gpkg.")
     for name in tables:
         target = path if len(tables) == 1 else _beside(path, name)
-        table_write.write_intervals(target, wells, table=name)
+        write.write_intervals(target, wells, table=name)
         done.paths.append(target)
     done.notes.append("only the intervals of wells were written, with their ends in space.")
 

@@ -9,9 +9,10 @@ import numpy as np
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Body, Lines, Points
 from mpm3d.io.blocks_table import AXES, blocks_or_why, read_blocks
-from mpm3d.io.columns import PROJECT, Table, read_table
-from mpm3d.io.files import stem_of
-from mpm3d.io.headers import (
+from mpm3d.io.files import head_text, stem_of
+from mpm3d.io.options import Options
+from mpm3d.io.tables.columns import PROJECT, Table, read_table
+from mpm3d.io.tables.headers import (
     GEOGRAPHIC,
     HOLE,
     Header,
@@ -19,9 +20,9 @@ from mpm3d.io.headers import (
     holes_without_place,
     kind_of_hole_table,
     some,
+    without_names,
 )
-from mpm3d.io.options import Options
-from mpm3d.io.table_write import write_blocks, write_intervals, write_points
+from mpm3d.io.tables.write import write_blocks, write_intervals, write_points
 
 __all__ = [
     "matches", "read_blocks", "read_bodies", "read_points", "read_segments", "write_blocks",
@@ -31,18 +32,10 @@ _ENDS = ("x_from", "y_from", "z_from", "x_to", "y_to", "z_to")
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Whether a file begins with the header of a table of points, segments, blocks or drillholes.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    head : bytes
-        Its first bytes, unpacked.
-    """
+    """Whether a file begins with the header of a table of points, segments, blocks or drillholes."""
     header, _ = first_rows(head)
     if header is None:
-        return False
+        return without_names(path, head_text(head)) is not None
     return bool(
         (header.find(AXES[0]) and header.find(AXES[1])) or _segments(header) or kind_of_hole_table(header)
     )

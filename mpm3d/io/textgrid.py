@@ -33,7 +33,7 @@ _SIDECAR = 1 << 16
 
 def matches(head: bytes) -> bool:
     """Whether the first bytes are those of a DSAA or an ESRI ASCII grid."""
-    return re.match(rb"DSAA\s|(?i:\s*ncols\s+\d)", head) is not None
+    return re.match(rb"(?:\xef\xbb\xbf)?(?:DSAA\s|(?i:\s*ncols\s+\d))", head) is not None
 
 
 def read_grid(path: str | Path) -> Raster:

@@ -31,15 +31,15 @@ def cropped(body: Body) -> tuple[Any, str]:
 
 
 def without_padding(model: PropertyModel) -> PropertyModel:
-    """The finer part of a mesh whose cells grow outwards, no deeper than wide; the same if there is none.
+    """The finer part of a mesh whose cells grow outwards, no deeper than wide; the same if they do not grow.
 
     Meshes of magnetotelluric and gravity inversions reach much farther than what was measured.
     """
     cuts = [_core(model.edges[axis]) for axis in (1, 2)]
     y, x = (edges[cut.stop] - edges[cut.start] for edges, cut in zip(model.edges[1:], cuts, strict=True))
-    z, deep = model.edges[0], min(x, y)
-    below = slice(0, len(z) - 1)
-    if z[-1] - z[0] > _MUCH * deep:
+    z, wide = model.edges[0], [span for span, n in zip((x, y), model.shape[:0:-1], strict=True) if n > 1]
+    below, deep, heights = slice(0, len(z) - 1), min(wide, default=np.inf), np.diff(z)
+    if z[-1] - z[0] > _MUCH * deep and heights.max() > _WIDE * heights.min():
         below = slice(min(int(np.searchsorted(z, z[-1] - deep)), len(z) - 2), len(z) - 1)
     window = (below, *cuts)
     if all(cut == slice(0, n) for cut, n in zip(window, model.shape, strict=True)):

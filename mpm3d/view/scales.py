@@ -35,7 +35,7 @@ class Scale:
     extend : {"neither", "min", "max", "both"}
         Whether values lie beyond the ends.
     labels : mapping of float to str, optional
-        Names at places of the scale, where values are codes.
+        Names at places of the scale, where values are codes or all the same.
     """
 
     title: str
@@ -86,7 +86,8 @@ def make_scale(
         extend = "neither"
     if low == high:
         room = max(abs(low) * 1e-3, 1e-12)
-        return Scale(title, Normalize(low - room, high + room), _map(colours), extend)
+        labels = {low: f"{title}: {low:.6g}"}
+        return Scale(title, Normalize(low - room, high + room), _map(colours), extend, labels)
     norm = LogNorm if decades and high / low > _FEW else Normalize
     return Scale(title, norm(low, high, clip=True), _map(colours), extend)
 

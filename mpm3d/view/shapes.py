@@ -223,7 +223,8 @@ def _valued(body: Body, mesh: Any, name: str, values: Array | None, said: str) -
     mesh.cell_data["value"] = values
     present = np.isfinite(values)
     if not present.any():
-        return Shape(body, mesh, solid=True, thinned=said)
+        nothing = f"{body.name!r}: no cell has a value of {name!r}"
+        return Shape(body, mesh, solid=True, thinned="; ".join(filter(None, (said, nothing))))
     mesh = mesh if present.all() else mesh.extract_cells(np.flatnonzero(present))
     return Shape(body, mesh, solid=True, name=name, classes=classes, thinned=said)
 

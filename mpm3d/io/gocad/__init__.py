@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from mpm3d.geometry import Body
 from mpm3d.io.gocad.lines import Block, TextFile, read_blocks
 from mpm3d.io.gocad.sentinels import drop_sentinels
+from mpm3d.io.gocad.sgrid import read_sgrid
 from mpm3d.io.gocad.solid import KINDS as SOLIDS
 from mpm3d.io.gocad.solid import read_solid
 from mpm3d.io.gocad.text import KINDS, read_text_object
+from mpm3d.io.gocad.voxet import read_voxet, verify
 from mpm3d.io.gocad.voxet_write import write_voxet
+from mpm3d.io.gocad.well import read_well
+from mpm3d.io.gocad.well_write import write_wells
 from mpm3d.io.gocad.write_objects import write_lines, write_points, write_surfaces, write_tetrahedra
 from mpm3d.io.options import Options
 
@@ -21,13 +26,18 @@ __all__ = [
     "matches",
     "read_bodies",
     "read_objects",
+    "verify",
     "write_lines",
     "write_points",
     "write_surfaces",
     "write_tetrahedra",
     "write_voxet",
+    "write_wells",
 ]
 _log = logging.getLogger(__name__)
+_WITH_FILES: dict[str, Callable[[TextFile, Block, Options], Body]] = {
+    "voxet": read_voxet, "sgrid": read_sgrid, "well": read_well,
+}  # fmt: skip
 _READ = "TSurf, PLine, VSet, TSolid, LightTSolid, Voxet, SGrid, Well and groups of them are"
 # what to export instead of objects that hold something else
 _INSTEAD = {
@@ -98,23 +108,12 @@ def read_objects(
 
 
 def _read_block(text: TextFile, block: Block, options: Options) -> Body | None:
-    # readers of binary files are imported where they are needed
     if block.kind in KINDS:
         return read_text_object(text, block, options.errors)
     if block.kind in SOLIDS:
         return read_solid(text, block, options.errors)
-    if block.kind == "voxet":
-        from mpm3d.io.gocad.voxet import read_voxet
-
-        return read_voxet(text, block, options)
-    if block.kind == "sgrid":
-        from mpm3d.io.gocad.sgrid import read_sgrid
-
-        return read_sgrid(text, block, options)
-    if block.kind == "well":
-        from mpm3d.io.gocad.well import read_well
-
-        return read_well(text, block, options)
+    if block.kind in _WITH_FILES:
+        return _WITH_FILES[block.kind](text, block, options)
     _refuse(text, block, options.errors)
     return None
 

@@ -13,6 +13,7 @@ from typing import IO
 import numpy as np
 
 from mpm3d.errors import FormatError
+from mpm3d.geometry import Array
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import to_number
 
@@ -102,42 +103,57 @@ def _row(path: Path, line: int, row: str, width: int) -> list[float]:
     return numbers
 
 
-def read_table(path: Path, shape: tuple[int, int, int], n_properties: int) -> FloatArray:
-    """Values ``(property, w, v, u)`` of a text file of rows ``I J K values``, in any order.
+def placed_rows(
+    path: Path, shape: tuple[int, int, int], n_values: int, *, last: bool = False
+) -> Iterator[tuple[int, Array, FloatArray]]:
+    """Rows ``I J K values`` of a text file, one for each place of a lattice in any order, piece by piece.
 
     Parameters
     ----------
     path : Path
         The file, gzipped or not.
     shape : tuple of int
-        Number of samples ``(n_w, n_v, n_u)``; I, J, K count from 0 along U, V, W.
-    n_properties : int
+        Number of places ``(n_w, n_v, n_u)``; I, J, K count from 0 along U, V, W.
+    n_values : int
         Number of values in a row.
+    last : bool
+        Whether I, J and K stand behind the values.
+
+    Yields
+    ------
+    line : int
+        Line of the first row of the piece, counted from 1.
+    places : array of int
+        Where each row belongs, U fastest.
+    values : array of shape (rows, n_values)
 
     Raises
     ------
     FormatError
-        If a sample has no row or several, or a row is damaged.
+        If a place has no row or several, or a row is damaged.
     """
     count = math.prod(shape)
-    values: FloatArray = np.empty((n_properties, 0))
     seen = np.zeros(0, dtype=bool)
-    for line, rows in read_rows(path, count, 3 + n_properties):
+    for line, rows in read_rows(path, count, 3 + n_values):
         if not len(seen):  # the size of the file was found to be enough for so many
-            values, seen = np.empty((n_properties, count)), np.zeros(count, dtype=bool)
-        index = rows[:, :3]
-        inside = ((index >= 0) & (index < shape[::-1]) & (index == np.floor(index))).all(axis=1)
-        if not inside.all():
-            bad = index[int(np.argmin(inside))]
-            raise FormatError(
-                path,
-                f"I J K of {' '.join(f'{n:g}' for n in bad)} is not a sample of the voxet, which has "
-                f"{' × '.join(str(n) for n in shape[::-1])} counted from 0.",
-                line + int(np.argmin(inside)),
-            )
-        flat = index.astype(np.int64) @ np.array([1, shape[2], shape[2] * shape[1]])
+            seen = np.zeros(count, dtype=bool)
+        index, values = (rows[:, -3:], rows[:, :-3]) if last else (rows[:, :3], rows[:, 3:])
+        flat = _places(path, shape, index, line)
         if seen[flat].any() or len(np.unique(flat)) != len(flat):
-            raise FormatError(path, "a sample (I J K) has several rows and others have none.")
+            raise FormatError(path, "a place (I J K) has several rows and others have none.")
         seen[flat] = True
-        values[:, flat] = rows[:, 3:].T
-    return values.reshape(n_properties, *shape)
+        yield line, flat, values
+
+
+def _places(path: Path, shape: tuple[int, int, int], index: FloatArray, line: int) -> Array:
+    inside = ((index >= 0) & (index < shape[::-1]) & (index == np.floor(index))).all(axis=1)
+    if not inside.all():
+        row = int(np.argmin(inside))
+        raise FormatError(
+            path,
+            f"I J K of the row are {' '.join(f'{n:g}' for n in index[row])}, the lattice has "
+            f"{' × '.join(str(n) for n in shape[::-1])} places counted from 0. Rows hold I J K and the "
+            "values of a voxet, or X Y Z, the values and I J K of an SGrid.",
+            line + row,
+        )
+    return np.asarray(index.astype(np.int64) @ np.array([1, shape[2], shape[2] * shape[1]]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Sequence
@@ -15,12 +16,14 @@ from mpm3d.errors import FormatError
 from mpm3d.geometry import Array
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import to_count, to_number
-from mpm3d.io.gocad.lines import SAME, Block, TextFile, split_words
+from mpm3d.io.gocad.lines import SAME, Block, TextFile
 from mpm3d.io.options import Options
 from mpm3d.values import FileArray, Lazy, Statistics, Values
 
 # more values than this stay in their file
 LAZY_ABOVE = 4_000_000
+# files of a folder that are looked at for a similar name
+_LISTED = 10_000
 _SIZES = {
     "octet": (1,), "byte": (1,), "short": (2,), "integer": (4, 1, 2, 8), "int": (4, 1, 2, 8),
     "long": (4, 8), "float": (4, 8), "double": (8,),
@@ -48,23 +51,34 @@ def data_path(text: TextFile, name: str, line: int, options: Options) -> Path:
     """
     plain = name.replace("\\", "/")
     folder = text.path.resolve().parent
-    windows = len(plain) > 1 and plain[1] == ":"
+    drive = plain[1:2] == ":"
     try:
         path = (folder / plain).resolve()
         there = path.is_file()
     except (OSError, ValueError, RuntimeError):
         path, there = folder, False
-    allowed = there if options.outside else not windows and path != folder and path.is_relative_to(folder)
-    if not allowed and (windows or not options.outside):
-        text.fail(
-            f"the data file {name[:200]!r} is outside the folder of the header. Put it beside the header and "
-            f"write its bare name there: {plain.rsplit('/', 1)[-1][:200]!r}; or allow other folders with "
-            "outside=True.",
-            line,
-        )
-    if not there:
-        text.fail(f"the data file {name[:200]!r} is not in {folder.name!r}, beside the header.", line)
+    inside = not drive and path != folder and path.is_relative_to(folder)
+    if not there or not (inside or options.outside):
+        bare = f"Put it beside the header and write its bare name there: {plain.rsplit('/', 1)[-1][:200]!r}"
+        if not inside and not options.outside:
+            why = f"outside the folder of the header. {bare}; or allow other folders with outside=True."
+        elif drive:
+            why = f"on a disk that is not here. {bare}."
+        else:
+            why = f"not in {folder.name!r}, beside the header.{_alike(path)}"
+        text.fail(f"the data file {name[:200]!r} is {why}", line)
     return path
+
+
+def _alike(path: Path) -> str:
+    """A hint at a file whose name has the same letters, for headers from systems that take them as one."""
+    try:
+        names = [other.name for other in itertools.islice(path.parent.iterdir(), _LISTED)]
+    except OSError:
+        return ""
+    wanted = path.name.casefold()
+    found = [name for name in names if name != path.name and name.casefold() == wanted]
+    return f" There is {found[0]!r}: rename it as the header does." if found else ""
 
 
 @dataclass
@@ -98,6 +112,13 @@ class Property:
         """Its unit; empty if it has none."""
         unit = self.phrase("PROP_UNIT")
         return "" if unit.lower() == "none" else unit
+
+    @property
+    def image(self) -> str:
+        """A note if its values are colours, which are no numbers of anything."""
+        if self.word("PROP_STORAGE_TYPE").lower() != "rgba":
+            return ""
+        return f"property {self.name!r} is an image (RGBA), which has no values to read; it was left out."
 
     @property
     def no_data(self) -> float | None:
@@ -142,7 +163,7 @@ def find_properties(text: TextFile, block: Block) -> dict[str, Property]:
     found: dict[str, Property] = {}
     for run in block.runs:
         if run.word.startswith(("PROP_", "PROPERTY")):
-            words = split_words(text.lines[run.start])[1:]
+            words = text.tokens(run.start)
             if words and to_count(words[0]) is not None:
                 prop = found.setdefault(words[0], Property(words[0], run.start))
                 prop.words[run.word] = words[1:]
@@ -228,11 +249,8 @@ def find_encoding(text: TextFile, prop: Property, options: Options) -> tuple[Enc
     """
     storage, kind = prop.word("PROP_STORAGE_TYPE").lower(), prop.word("PROP_ETYPE", "IEEE").upper()
     layout, name = prop.word("PROP_FORMAT", "RAW").upper(), prop.name
-    if storage == "rgba":
-        text.fail(
-            f"property {name!r} is an image (RGBA), which has no values to read.",
-            prop.line_of("PROP_STORAGE_TYPE"),
-        )
+    if kind.lower() in _SIZES:  # some writers put the type of storage there
+        storage, kind = storage or kind.lower(), "IEEE"
     if layout != "RAW" or kind not in ("IEEE", "IBM"):
         text.fail(
             f"property {name!r} has the format {layout} with {kind} numbers, only RAW with IEEE or IBM is "
@@ -290,28 +308,9 @@ def _signed(prop: Property, size: int) -> tuple[bool, list[str]]:
     ]
 
 
-def find_offset(text: TextFile, prop: Property) -> int:
-    """Bytes before the values of a property.
-
-    Raises
-    ------
-    FormatError
-        If the header does not give a count.
-    """
-    said = prop.word("PROP_OFFSET", "0")
-    skip = to_count(said)
-    if skip is None:
-        text.fail(
-            f"PROP_OFFSET of property {prop.name!r} is {said[:40]!r}, a count of bytes is expected.",
-            prop.line_of("PROP_OFFSET"),
-        )
-    return skip
-
-
-def open_values(
-    path: Path, encoding: Encoding, shape: Sequence[int], offset: int, what: str, *, lazy: bool = False
-) -> Values:
-    """Numbers of a binary file, the last axis fastest; more than `LAZY_ABOVE` stay in it.
+@dataclass(frozen=True)
+class Stored:
+    """Numbers of a binary file that a header names.
 
     Parameters
     ----------
@@ -319,28 +318,77 @@ def open_values(
         The file.
     encoding : Encoding
         How they are stored.
-    shape : sequence of int
-        How many, along each axis.
     offset : int
-        Bytes to skip.
+        Bytes before them.
     what : str
-        Whose they are, for errors: ``"property 'density'"``.
-    lazy : bool
-        Whether they stay in it in any case.
+        Whose they are and where the header says so, for errors.
+    """
+
+    path: Path
+    encoding: Encoding
+    offset: int
+    what: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file from the first number on."""
+        return self.path.stat().st_size - self.offset
+
+    def mapped(self, shape: Sequence[int]) -> FileArray:
+        """The numbers as they are stored, the last axis fastest; they stay in the file.
+
+        Raises
+        ------
+        FormatError
+            If the file is too short for them.
+        """
+        width = self.encoding.stored.itemsize
+        needed = math.prod(shape) * width
+        if self.size < needed:
+            raise FormatError(
+                self.path,
+                f"the file has {self.offset + self.size} bytes, {self.offset + needed} are needed for "
+                f"{self.what}: {self.offset} to skip and {' × '.join(str(n) for n in reversed(shape))} "
+                f"values of {width}. It may be truncated.",
+            )
+        return FileArray(self.path, self.encoding.stored, shape, self.offset)
+
+    def values(self, shape: Sequence[int], *, lazy: bool = False) -> Values:
+        """The numbers; more than `LAZY_ABOVE` stay in the file, and others if that is asked for.
+
+        Raises
+        ------
+        FormatError
+            If the file is too short for them.
+        """
+        raw, count = self.mapped(shape), math.prod(shape)
+        if lazy or count > LAZY_ABOVE:
+            return Lazy(raw, self.encoding.decode, self.encoding.dtype)
+        numbers = np.fromfile(self.path, raw.dtype, count, offset=self.offset)
+        return self.encoding.decode(numbers.reshape(raw.shape))
+
+    def swapped(self) -> Stored:
+        """The same in the other byte order."""
+        return replace(self, encoding=self.encoding.swapped())
+
+
+def find_values(text: TextFile, prop: Property, options: Options) -> tuple[Stored, list[str]]:
+    """Where the values of a property are stored and how, and what was assumed, in sentences.
 
     Raises
     ------
     FormatError
-        If the file is too short for them.
+        If the header does not tell, or the file may not be read.
     """
-    count, width = math.prod(shape), encoding.stored.itemsize
-    needed, size = offset + count * width, path.stat().st_size
-    if size < needed:
-        raise FormatError(
-            path,
-            f"the file has {size} bytes, {what} needs {needed}: {offset} to skip and "
-            f"{' × '.join(str(n) for n in reversed(shape))} values of {width}. It may be truncated.",
+    file, line = prop.phrase("PROP_FILE"), prop.line_of("PROP_FILE")
+    if not file:
+        text.fail(f"property {prop.name!r} has no PROP_FILE and there is no ASCII_DATA_FILE.", prop.line)
+    encoding, notes = find_encoding(text, prop, options)
+    path, said = data_path(text, file, line, options), prop.word("PROP_OFFSET", "0")
+    offset = to_count(said)
+    if offset is None:
+        text.fail(
+            f"PROP_OFFSET of property {prop.name!r} is {said[:40]!r}, a count of bytes is expected.",
+            prop.line_of("PROP_OFFSET"),
         )
-    if lazy or count > LAZY_ABOVE:
-        return Lazy(FileArray(path, encoding.stored, shape, offset), encoding.decode, encoding.dtype)
-    return encoding.decode(np.fromfile(path, encoding.stored, count, offset=offset).reshape(tuple(shape)))
+    return Stored(path, encoding, offset, f"property {prop.name!r} {text.place(line)}"), notes

@@ -13,8 +13,8 @@ from mpm3d.errors import FormatError
 from mpm3d.geometry import Array
 from mpm3d.io.files import to_count
 from mpm3d.io.gocad import data_files
-from mpm3d.io.gocad.data_files import data_path
-from mpm3d.io.gocad.lines import Block, TextFile, split_words
+from mpm3d.io.gocad.data_files import Encoding, Stored, data_path
+from mpm3d.io.gocad.lines import Block, TextFile
 from mpm3d.io.options import Options
 from mpm3d.values import FileArray, Lazy, Values, slabs
 
@@ -37,7 +37,7 @@ def read_regions(
     """Booleans of each ``REGION name bit`` of a voxet or a grid, from its file of flags.
 
     The byte order of flags differs between files: the one counts in which no bit beyond ``FLAGS_BIT_LENGTH``
-    is set, and little-endian if both do.
+    is set; of two such that in which a bit of a region is set, and little-endian if both do.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def read_regions(
     """
     bits: dict[str, tuple[int | None, int]] = {}
     for run in block.find("REGION"):
-        words = split_words(text.lines[run.start])[1:]
+        words = text.tokens(run.start)
         if words:
             bits[words[0]] = to_count(words[-1]) if len(words) > 1 else None, run.start
     if not bits:
@@ -72,7 +72,8 @@ def read_regions(
     if not block.find(f"{prefix}_FILE"):
         return {}, [f"the regions {', '.join(bits)} were left out, the header names no {prefix}_FILE."]
     try:
-        raw, notes = _flags(text, block, shape, options, prefix)
+        declared = sum({1 << bit for bit, _ in bits.values() if bit is not None and bit < 64})
+        raw, notes = _flags(text, block, shape, options, prefix, declared)
         found: dict[int, Values] = {}
         regions = {}
         for name, place in bits.items():
@@ -104,45 +105,48 @@ def _region(raw: Any, bit: int) -> Values:
 
 
 def _flags(
-    text: TextFile, block: Block, shape: Sequence[int], options: Options, prefix: str
+    text: TextFile, block: Block, shape: Sequence[int], options: Options, prefix: str, declared: int
 ) -> tuple[Any, list[str]]:
-    """Numbers of the file of flags as they are stored, and a note of the byte order."""
-    line = block.find(f"{prefix}_FILE")[-1].start
-    path = data_path(text, " ".join(split_words(text.lines[line])[1:]), line, options)
+    """Numbers of the file of flags as they are stored, and a note of the byte order.
+
+    ``declared`` has the bits of the regions.
+    """
+    words, line = text.last(block, f"{prefix}_FILE")
+    path = data_path(text, " ".join(words), line or 0, options)
     length = _count(text, block, f"{prefix}_BIT_LENGTH", None)
     width = _count(text, block, f"{prefix}_ESIZE", None if length is None else _bytes_for(length))
     if width not in (1, 2, 4, 8):
         text.fail(f"{prefix}_ESIZE is {width}, flags of 1, 2, 4 or 8 bytes are expected.", line)
     offset = _count(text, block, f"{prefix}_OFFSET", 0) or 0
-    needed, size = offset + math.prod(shape) * width, path.stat().st_size
-    if size < needed:
-        raise FormatError(
-            path,
-            f"the file has {size} bytes, the flags need {needed}: {offset} to skip and "
-            f"{' × '.join(str(n) for n in reversed(shape))} of {width}. It may be truncated.",
-        )
-    flags = FileArray(path, np.dtype(f"<u{width}"), shape, offset)
-    swapped = FileArray(path, np.dtype(f">u{width}"), shape, offset)
+    stored = Stored(path, Encoding(np.dtype(f"<u{width}")), offset, f"the flags {text.place(line)}")
+    flags, swapped = stored.mapped(shape), stored.swapped().mapped(shape)
     limit = 8 * width if length is None else length
-    fits = _fits(flags, limit), _fits(swapped, limit)
-    chosen = swapped if fits == (False, True) else flags
+    which, why = _byte_order(_bits_set(flags), _bits_set(swapped), limit, declared)
+    chosen = swapped if which == "big" else flags
     notes = []
     if width > 1:
-        which = "big" if chosen is swapped else "little"
-        why = "bits beyond its length are set" if not any(fits) else "no bit beyond its length is set so"
         notes.append(f"the file of flags {path.name!r} was read as {which}-endian, {why}.")
     small = math.prod(shape) <= data_files.LAZY_ABOVE
     return (chosen[...] if small else chosen), notes
 
 
+def _byte_order(little: int, big: int, length: int, declared: int) -> tuple[str, str]:
+    """Byte order of flags by the bits that are set in either, and why."""
+    fits = not little >> length, not big >> length
+    if not any(fits):
+        return "little", "bits beyond its length are set"
+    if all(fits) and big & declared and not little & declared:
+        return "big", "bits of the regions are set so"
+    return "little" if fits[0] else "big", "no bit beyond its length is set so"
+
+
 def _count(text: TextFile, block: Block, word: str, default: int | None) -> int | None:
-    runs = block.find(word)
-    if not runs:
+    words, line = text.last(block, word)
+    if line is None:
         return default
-    said = " ".join(text.lines[runs[-1].start].split()[1:])
-    count = to_count(said)
+    count = to_count(" ".join(words))
     if count is None:
-        text.fail(f"{word} is {said[:40]!r}, a whole number is expected.", runs[-1].start)
+        text.fail(f"{word} is {' '.join(words)[:40]!r}, a whole number is expected.", line)
     return count
 
 
@@ -151,9 +155,12 @@ def _bytes_for(bits: int) -> int:
     return next((width for width in (1, 2, 4, 8) if bits <= 8 * width), 0)
 
 
-def _fits(flags: FileArray, length: int) -> bool:
-    """Whether no bit from ``length`` on is set, in all flags or, if they are many, in three layers."""
+def _bits_set(flags: FileArray) -> int:
+    """Bits that are set in any of all flags or, if they are many, of three layers."""
     parts = list(slabs(flags))
     if len(parts) > 3:
         parts = [parts[0], parts[len(parts) // 2], parts[-1]]
-    return length >= 8 * flags.dtype.itemsize or not any(int(flags[part].max()) >> length for part in parts)
+    found = 0
+    for part in parts:
+        found |= int(np.bitwise_or.reduce(flags[part], axis=None))
+    return found

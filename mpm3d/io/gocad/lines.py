@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,8 @@ _NAME = re.compile(r"\s*\*?name\s*[:=]\s*(.*)", re.IGNORECASE)
 _KEY = re.compile(r"(?<=\s)(?=\*?[A-Za-z_][\w*]*\s*:)")
 # marks of control nodes that follow the values of a vertex
 _FLAG = re.compile("(CN)?X?Y?Z?")
+# NaN and infinity as programs made with Microsoft's compilers print them
+_NO_NUMBER = re.compile(r"[-+]?1\.#(IND|INF|QNAN|SNAN)0*", re.IGNORECASE)
 # fewer lines than this cost less one by one than a call of NumPy's reader
 _FEW = 12
 # numbers that are read at once, and lines at most
@@ -73,6 +76,8 @@ class Crs:
     units: tuple[str, ...] = ()
     depth: bool = False
     group: str | None = None
+    # a sense of z that is neither Elevation nor Depth
+    odd: str = ""
 
     def to_metres(self) -> tuple[FloatArray, tuple[str, ...]]:
         """Factors of x, y and z that make metres and elevations, and what was converted, in sentences."""
@@ -88,6 +93,8 @@ class Crs:
                 notes.append(
                     f"axis {'xyz'[axis]} is in {unit!r} and was converted to metres ({factor[axis]:.10g})."
                 )
+        if self.odd:
+            notes.append(f"ZPOSITIVE {self.odd!r} is neither Elevation nor Depth; z was taken as elevation.")
         if self.depth:
             factor[2] = -factor[2]
             notes.append("z is depth in the file and was negated to elevation.")
@@ -126,6 +133,19 @@ class TextFile:
         self.path = Path(path)
         self.lines = LineTable(as_utf8(read_bytes(path)))
         self.words = Keywords(self.lines)
+
+    def tokens(self, index: int) -> list[str]:
+        """Words behind the keyword of a line."""
+        return split_words(self.lines[index])[1:]
+
+    def last(self, block: Block, word: str) -> tuple[list[str], int | None]:
+        """Words behind a keyword, the last time it appears in an object, and its line; or none."""
+        runs = block.find(word)
+        return (self.tokens(runs[-1].start), runs[-1].start) if runs else ([], None)
+
+    def place(self, index: int | None) -> str:
+        """Where a line is, for errors in the file that it names."""
+        return "" if index is None else f"(line {index + 1} of {self.path.name})"
 
     def fail(self, reason: str, index: int | None = None) -> NoReturn:
         """Raise a `FormatError` at a line, ``index`` counted from 0."""
@@ -183,7 +203,7 @@ class TextFile:
                 index,
             )
         try:
-            return [to_number(token) for token in found]
+            return [math.nan if _NO_NUMBER.fullmatch(token) else to_number(token) for token in found]
         except ValueError:
             self.fail(
                 f"{line.strip()[:60]!r} has a value that is not a number, {count} are expected after "
@@ -306,8 +326,11 @@ class _Scan:
                 self.index += 1
                 break
             if word:
-                found[word] = split_words(self.text.lines[self.index])[1:]
+                found[word] = self.text.tokens(self.index)
             self.index += 1
-        depth = "".join(found.get("ZPOSITIVE", [])).lower() == "depth"
+        sense = "".join(found.get("ZPOSITIVE", [])).strip()
         name = " ".join(found.get("NAME", [])).strip()
-        block.own_crs = Crs(name, tuple(found.get("AXIS_UNIT", [])[:3]), depth)
+        block.own_crs = Crs(
+            name, tuple(found.get("AXIS_UNIT", [])[:3]), depth=sense.lower() == "depth",
+            odd="" if sense.lower() in ("", "elevation", "depth") else sense[:40],
+        )  # fmt: skip

@@ -42,7 +42,7 @@ def drop_sentinels(surface: Surface, *, floor: float | None = None) -> Surface:
     (1, '1 of 4 vertices at elevations of -99999 to -99999 m stand for no data and were dropped.')
     """
     z = np.asarray(surface.vertices[:, 2], dtype=float)
-    drop = _impossible(z)
+    drop = impossible(z)
     if floor is not None:
         drop |= z < floor
     if not drop.any():
@@ -54,10 +54,12 @@ def drop_sentinels(surface: Surface, *, floor: float | None = None) -> Surface:
     return surface.without_vertices(drop, note)
 
 
-def _impossible(z: FloatArray) -> NDArray[np.bool_]:
+def impossible(z: FloatArray) -> NDArray[np.bool_]:
+    """Which elevations cannot be some, by themselves or among the others; see `drop_sentinels`."""
     drop = np.isin(np.abs(z), _SENTINELS)
-    if drop.all():
+    others = z[~drop & ~np.isnan(z)]
+    if not len(others):
         return drop
-    low, median, high = np.percentile(z[~drop], [25, 50, 75])
+    low, median, high = np.percentile(others, [25, 50, 75])
     far = np.abs(z - median) > max(_FAR, _MANY_RANGES * (high - low))
     return np.asarray(drop | far)

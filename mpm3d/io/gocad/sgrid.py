@@ -13,27 +13,23 @@ from mpm3d.errors import FormatError
 from mpm3d.geometry import Array
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import to_count
-from mpm3d.io.gocad.ascii_table import read_rows
+from mpm3d.io.gocad.ascii_table import placed_rows
+from mpm3d.io.gocad.axes import Shape, read_counts
 from mpm3d.io.gocad.data_files import (
     Encoding,
     Property,
+    Stored,
     data_path,
-    find_encoding,
-    find_offset,
     find_properties,
+    find_values,
     is_no_data,
-    open_values,
 )  # fmt: skip
 from mpm3d.io.gocad.flags import read_regions
-from mpm3d.io.gocad.lines import Block, TextFile, split_words
+from mpm3d.io.gocad.lines import Block, TextFile
 from mpm3d.io.options import Options
 from mpm3d.lattice import StructuredGrid
-from mpm3d.values import statistics
+from mpm3d.values import Statistics, statistics
 
-Shape = tuple[int, int, int]
-# more points than this, in all or along an axis, mean a damaged header
-_MANY = 10**12
-_LONG = 10**7
 # coordinates beyond this, in metres, mean bytes that are no coordinates
 _FAR = 1e15
 # rounding of coordinates that is worth a word, in metres
@@ -65,7 +61,7 @@ def read_sgrid(text: TextFile, block: Block, options: Options) -> StructuredGrid
         If it is damaged, or a file of points or values is missing, too short or outside the folder; with
         ``errors="skip"`` a property that cannot be read is left out and noted.
     """
-    shape = _shape(text, block)
+    shape, _ = read_counts(text, block, "points")
     properties = find_properties(text, block)
     factor, notes = block.crs.to_metres()
     kept = [*notes, *_not_read(text, block)]
@@ -78,7 +74,7 @@ def read_sgrid(text: TextFile, block: Block, options: Options) -> StructuredGrid
         said += more
     kept += said
     for name, array in values.items():
-        kept += _compared(properties[name], array, name)
+        kept += _compared(name, array, properties[name].stated)
     regions, noted = _regions(text, block, shape, options)
     return StructuredGrid(
         block.name, points * factor + 0.0, values, kind="SGrid", regions=regions,
@@ -89,26 +85,9 @@ def read_sgrid(text: TextFile, block: Block, options: Options) -> StructuredGrid
     )  # fmt: skip
 
 
-def _words(text: TextFile, block: Block, word: str) -> tuple[list[str], int]:
-    """Words after a keyword, the last time it appears, and its line; none and -1 if it does not."""
-    runs = block.find(word)
-    return (split_words(text.lines[runs[-1].start])[1:], runs[-1].start) if runs else ([], -1)
-
-
-def _shape(text: TextFile, block: Block) -> Shape:
-    """Number of points along W, V and U."""
-    words, line = _words(text, block, "AXIS_N")
-    if line < 0:
-        text.fail(f"the SGrid {block.name!r} has no AXIS_N. The header may be truncated.", block.start)
-    counts = [to_count(word) for word in words[:3]]
-    whole = [n for n in counts if n is not None and 1 <= n <= _LONG]
-    if len(whole) < 3 or math.prod(whole) > _MANY:
-        text.fail(
-            f"AXIS_N is {' '.join(words)[:60]!r}, three whole numbers of points from 1 to {_LONG:g} are "
-            "expected.",
-            line,
-        )
-    return whole[2], whole[1], whole[0]
+def _cells(shape: Shape) -> Shape:
+    """Number of cells along W, V and U between so many points."""
+    return shape[0] - 1, shape[1] - 1, shape[2] - 1
 
 
 def _not_read(text: TextFile, block: Block) -> list[str]:
@@ -122,10 +101,10 @@ def _not_read(text: TextFile, block: Block) -> list[str]:
         )
     if sets:
         notes.append(f"{sets} sets of faces (FACE_SET) were not read.")
-    name = " ".join(_words(text, block, "FLAGS_FILE")[0])
+    name = " ".join(text.last(block, "FLAGS_FILE")[0])
     if name and _prefix(block) != "FLAGS":
         notes.append(f"the flags of the points {name!r} (dead cells, faults) were not read.")
-    models = [" ".join(split_words(text.lines[run.start])[1:2]) for run in block.find("MODEL_REGION")]
+    models = [" ".join(text.tokens(run.start)[:1]) for run in block.find("MODEL_REGION")]
     if models:
         notes.append(f"the model regions {', '.join(models)} were not read.")
     return notes
@@ -139,10 +118,13 @@ def _prefix(block: Block) -> str:
 def _regions(
     text: TextFile, block: Block, shape: Shape, options: Options
 ) -> tuple[dict[str, Array], list[str]]:
-    """Regions of cells, each on the flag of its lowest corner, or of points if values are those of points."""
-    found, notes = read_regions(text, block, shape, options, _prefix(block))
-    cells = _alignment(text, block, None) != "POINTS" and min(shape) > 1
-    cut = (slice(-1),) * 3 if cells else (slice(None),) * 3
+    """Regions of cells, each on its flag or that of its lowest corner; of points if values are theirs."""
+    prefix, cells = _prefix(block), _cells(shape)
+    length, _ = text.last(block, f"{prefix}_ARRAY_LENGTH")
+    own = length[:1] == [str(math.prod(cells))] and min(cells) > 0
+    found, notes = read_regions(text, block, cells if own else shape, options, prefix)
+    inner = not own and _alignment(text, block, None) != "POINTS" and min(cells) > 0
+    cut = (slice(-1 if inner else None),) * 3
     return {name: np.asarray(bits[cut], dtype=bool) for name, bits in found.items()}, notes
 
 
@@ -150,7 +132,7 @@ def _alignment(text: TextFile, block: Block, prop: Property | None) -> str:
     """``"CELLS"`` or ``"POINTS"`` as the property says, or else the grid; empty if neither does."""
     said, line = "", block.start
     for run in block.find("PROP_ALIGNMENT"):
-        words = split_words(text.lines[run.start])[1:]
+        words = text.tokens(run.start)
         if len(words) == 1:
             said, line = words[0], run.start
     if prop is not None and prop.word("PROP_ALIGNMENT"):
@@ -164,22 +146,23 @@ def _binary_points(
     text: TextFile, block: Block, shape: Shape, options: Options
 ) -> tuple[FloatArray, list[str]]:
     """Points ``(w, v, u, 3)`` in the units of the file, and what was assumed."""
-    words, line = _words(text, block, "POINTS_FILE")
-    if line < 0:
+    words, line = text.last(block, "POINTS_FILE")
+    if line is None:
         text.fail(
             f"the SGrid {block.name!r} names neither a POINTS_FILE nor an ASCII_DATA_FILE, so its points are "
             "not known. Export it again with its data.",
             block.start,
         )
     path = data_path(text, " ".join(words), line, options)
-    said, at = _words(text, block, "POINTS_OFFSET")
+    said, at = text.last(block, "POINTS_OFFSET")
     offset = to_count(said[0]) if said else 0
     if offset is None:
         text.fail(f"POINTS_OFFSET is {said[0][:40]!r}, a count of bytes is expected.", at)
     width, notes = _width(text, block, path.stat().st_size - offset, math.prod(shape))
     order = ">" if options.byte_order == "big" else "<"
     encoding = Encoding(np.dtype(f"{order}f{width}"))
-    points = np.asarray(open_values(path, encoding, (*shape, 3), offset, "the lattice of points"))
+    stored = Stored(path, encoding, offset, f"the lattice of points {text.place(line)}")
+    points = np.asarray(stored.values((*shape, 3)))
     with np.errstate(invalid="ignore", over="ignore"):
         bad = ~(np.abs(points) < _FAR)
     if bad.any():
@@ -196,7 +179,7 @@ def _binary_points(
 def _width(text: TextFile, block: Block, size: int, count: int) -> tuple[int, list[str]]:
     """Bytes of a coordinate: 8 if the header says so, unless the file has only room for 4."""
     first = min((run.start for run in block.runs), default=block.start)
-    said, _ = _words(text, block, "BINARY_POINTS_IN_DOUBLE_PRECISION")
+    said, _ = text.last(block, "BINARY_POINTS_IN_DOUBLE_PRECISION")
     if said:
         return (8 if said[0] not in ("0", "off", "false") else 4), []
     if not any(_DOUBLE.search(text.lines[i]) for i in range(block.start, first)):
@@ -227,6 +210,9 @@ def _binary_values(
     """Values of each property, ``(w, v, u)`` of cells or of points, and what was assumed or left out."""
     values, notes = {}, []
     for name, prop in properties.items():
+        if prop.image:
+            notes.append(prop.image)
+            continue
         try:
             values[name], said = _binary(text, block, shape, prop, options)
         except FormatError as error:
@@ -240,24 +226,18 @@ def _binary_values(
 def _binary(
     text: TextFile, block: Block, shape: Shape, prop: Property, options: Options
 ) -> tuple[Array, list[str]]:
-    file = prop.phrase("PROP_FILE")
-    if not file:
-        text.fail(f"property {prop.name!r} has no PROP_FILE and there is no ASCII_DATA_FILE.", prop.line)
-    encoding, notes = find_encoding(text, prop, options)
-    path = data_path(text, file, prop.line_of("PROP_FILE"), options)
-    offset = find_offset(text, prop)
-    stored, cut, said = _stored(text, block, shape, prop, path.stat().st_size - offset, encoding)
-    values = open_values(path, encoding, stored, offset, f"property {prop.name!r}")
-    return np.asarray(values[cut]), [*notes, *said]
+    stored, notes = find_values(text, prop, options)
+    there, cut, said = _counted(text, block, shape, prop, stored)
+    return np.asarray(stored.values(there)[cut]), [*notes, *said]
 
 
-def _stored(
-    text: TextFile, block: Block, shape: Shape, prop: Property, size: int, encoding: Encoding
+def _counted(
+    text: TextFile, block: Block, shape: Shape, prop: Property, stored: Stored
 ) -> tuple[Shape, tuple[slice, ...], list[str]]:
     """How many values the file has, which of them count, and what was assumed."""
     whole = (slice(None),) * 3
-    cells: Shape = (shape[0] - 1, shape[1] - 1, shape[2] - 1)
-    width = encoding.stored.itemsize
+    cells = _cells(shape)
+    width, size = stored.encoding.stored.itemsize, stored.size
     said = _alignment(text, block, prop)
     notes = []
     if not said:
@@ -268,12 +248,7 @@ def _stored(
         )
     if said == "POINTS":
         return shape, whole, notes
-    if min(cells) < 1:
-        text.fail(
-            f"property {prop.name!r} has values of cells and AXIS_N {' '.join(map(str, shape[::-1]))} makes "
-            "none, at least 2 points along each axis are needed.",
-            prop.line,
-        )
+    _need_cells(text, shape, prop)
     if size == math.prod(shape) * width:
         notes.append(
             f"the file of property {prop.name!r} has a value for each point: those of the lowest corners "
@@ -283,12 +258,21 @@ def _stored(
     return cells, whole, notes
 
 
+def _need_cells(text: TextFile, shape: Shape, prop: Property) -> None:
+    if min(shape) < 2:
+        text.fail(
+            f"property {prop.name!r} has values of cells and AXIS_N {' '.join(map(str, shape[::-1]))} makes "
+            "none, at least 2 points along each axis are needed.",
+            prop.line,
+        )
+
+
 def _from_table(
     text: TextFile, block: Block, shape: Shape, properties: Mapping[str, Property], options: Options
 ) -> tuple[FloatArray, dict[str, Array], list[str]]:
     """Points and values of rows ``X Y Z values I J K``, one for each point, in any order."""
-    words, line = _words(text, block, "ASCII_DATA_FILE")
-    path = data_path(text, " ".join(words), line, options)
+    words, line = text.last(block, "ASCII_DATA_FILE")
+    path = data_path(text, " ".join(words), line or 0, options)
     rows = _table(path, shape, len(properties))
     values: dict[str, Array] = {}
     notes: list[str] = []
@@ -297,12 +281,8 @@ def _from_table(
         if prop.no_data is not None:
             array[is_no_data(array, prop.no_data)] = np.nan
         cells = _alignment(text, block, prop) != "POINTS"
-        if cells and min(shape) < 2:
-            text.fail(
-                f"property {prop.name!r} has values of cells and AXIS_N {' '.join(map(str, shape[::-1]))} "
-                "makes none, at least 2 points along each axis are needed.",
-                prop.line,
-            )
+        if cells:
+            _need_cells(text, shape, prop)
         values[name] = array[:-1, :-1, :-1].copy() if cells else array
         beyond = int(np.isfinite(array).sum() - np.isfinite(values[name]).sum())
         if beyond:
@@ -315,13 +295,11 @@ def _from_table(
 
 def _table(path: Path, shape: Shape, n_properties: int) -> FloatArray:
     """Rows in the order of the points, ``(w, v, u, 3 + properties)``."""
-    count, width = math.prod(shape), 6 + n_properties
-    found: FloatArray = np.empty((0, width - 3))
-    seen = np.zeros(0, dtype=bool)
-    for line, rows in read_rows(path, count, width):
-        if not len(seen):  # the size of the file was found to be enough for so many
-            found, seen = np.empty((count, width - 3)), np.zeros(count, dtype=bool)
-        flat = _flat(path, shape, rows[:, -3:], line)
+    width = 3 + n_properties
+    found: FloatArray = np.empty((0, width))
+    for line, places, rows in placed_rows(path, shape, width, last=True):
+        if not len(found):  # the size of the file was found to be enough for so many
+            found = np.empty((math.prod(shape), width))
         with np.errstate(invalid="ignore"):
             far = ~(np.abs(rows[:, :3]) < _FAR).all(axis=1)
         if far.any():
@@ -329,35 +307,12 @@ def _table(path: Path, shape: Shape, n_properties: int) -> FloatArray:
             raise FormatError(
                 path, f"the point is at {rows[row, :3].tolist()}, which is no place.", line + row
             )
-        if seen[flat].any() or len(np.unique(flat)) != len(flat):
-            raise FormatError(path, "a point (I J K) has several rows and others have none.")
-        seen[flat] = True
-        found[flat] = rows[:, :-3]
-    return found.reshape(*shape, width - 3)
+        found[places] = rows
+    return found.reshape(*shape, width)
 
 
-def _flat(path: Path, shape: Shape, index: FloatArray, line: int) -> Array:
-    """Places of rows in the lattice, U fastest."""
-    inside = ((index >= 0) & (index < shape[::-1]) & (index == np.floor(index))).all(axis=1)
-    if not inside.all():
-        row = int(np.argmin(inside))
-        raise FormatError(
-            path,
-            f"I J K at the end of the row are {' '.join(f'{n:g}' for n in index[row])}, the grid has "
-            f"{' × '.join(str(n) for n in shape[::-1])} points counted from 0. Rows hold X Y Z, the values "
-            "and I J K.",
-            line + row,
-        )
-    return np.asarray(index.astype(np.int64) @ np.array([1, shape[2], shape[2] * shape[1]]))
-
-
-def _compared(prop: Property, values: Array, name: str) -> list[str]:
+def _compared(name: str, values: Array, stated: Statistics | None) -> list[str]:
     """A note if values do not have the statistics that the header states."""
-    stated = prop.stated
     if stated is None or (found := statistics(values)).agrees(stated):
         return []
-    should, got = (", ".join(f"{v:g}" for v in numbers) for numbers in (stated, found))
-    return [
-        f"property {name!r} does not have the statistics of its header: count, mean, variance, least and "
-        f"largest value should be {should} and are {got}."
-    ]
+    return [found.disagreement(name, stated)]

@@ -11,7 +11,7 @@ from mpm3d.grid import FloatArray
 from mpm3d.io.gocad.content import Rows
 from mpm3d.io.gocad.elements import TETRAHEDRON, Elements, read_elements
 from mpm3d.io.gocad.lines import Block, TextFile, split_words
-from mpm3d.io.gocad.tables import properties_of, read_table, words_of
+from mpm3d.io.gocad.tables import properties_of, read_table
 from mpm3d.io.gocad.text import read_common, units_of
 
 KINDS = {"tsolid": "TSolid", "lighttsolid": "LightTSolid"}
@@ -53,7 +53,7 @@ def _parts(text: TextFile, block: Block, stop: int, found: Elements) -> tuple[Ro
     remarks = _remarks(text, block.start, stop) if block.kind == "lighttsolid" else {}
     owner = np.searchsorted(found.line, np.array(list(remarks), dtype=np.int64)) - 1
     if not len(found.line) or not np.array_equal(owner, np.arange(len(found.line))):
-        names = [" ".join(words_of(text, run)) for run in block.find(TETRAHEDRON.opener)]
+        names = [" ".join(text.tokens(run.start)) for run in block.find(TETRAHEDRON.opener)]
         return found.part, _names(names) if any(names) else ()
     number = {name: k for k, name in enumerate(dict.fromkeys(remarks.values()))}
     return np.array([number[name] for name in remarks.values()], dtype=np.int64), _names(list(number))
@@ -103,7 +103,7 @@ def _left_out(text: TextFile, block: Block) -> tuple[str, ...]:
             f"the model that bounds the volumes was not read: {count['SURFACE']} surfaces of "
             f"{count['TFACE']} faces, {count['MODEL_REGION']} regions."
         )
-    names = [" ".join(words_of(text, run)[:1]) for run in block.find("TETRA_REGION")]
+    names = [" ".join(text.tokens(run.start)[:1]) for run in block.find("TETRA_REGION")]
     if names:
         notes.append(f"the regions of the tetrahedra were not read: {', '.join(map(repr, names[:_FEW]))}.")
     return tuple(notes)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import to_count, to_number
-from mpm3d.io.gocad.lines import SAME, Block, Run, TextFile, split_words
+from mpm3d.io.gocad.lines import SAME, Block, TextFile
 
 # components of one property
 _MOST = 64
@@ -45,9 +45,9 @@ def read_table(text: TextFile, block: Block, prefix: str = "") -> Table:
     FormatError
         If a property has an impossible number of components.
     """
-    tokens, line = _row(text, block, f"{prefix}PROPERTIES")
+    tokens, line = text.last(block, f"{prefix}PROPERTIES")
     names = unique(tokens)
-    found, place = _row(text, block, f"{prefix}ESIZES")
+    found, place = text.last(block, f"{prefix}ESIZES")
     sizes = [to_count(token) or 0 for token in found[: len(names)]]
     if any(not 1 <= size <= _MOST for size in sizes):
         text.fail(
@@ -56,13 +56,13 @@ def read_table(text: TextFile, block: Block, prefix: str = "") -> Table:
         )
     sizes += [1] * (len(names) - len(sizes))
     no_data = []
-    for token in _row(text, block, f"{prefix}NO_DATA_VALUES")[0][: len(names)]:
+    for token in text.last(block, f"{prefix}NO_DATA_VALUES")[0][: len(names)]:
         try:
             no_data.append(to_number(token))
         except ValueError:
             no_data.append(np.nan)  # '**none**'
     no_data += [np.nan] * (len(names) - len(no_data))
-    found = _row(text, block, f"{prefix}UNITS")[0]
+    found = text.last(block, f"{prefix}UNITS")[0]
     units = {name: unit for name, unit in zip(names, found, strict=False) if unit.lower() != "none"}
     return Table(prefix, names, tuple(sizes), tuple(no_data), units, line)
 
@@ -76,17 +76,6 @@ def unique(names: Iterable[str]) -> tuple[str, ...]:
             free, number = f"{name}_{number}", number + 1
         found[free] = None
     return tuple(found)
-
-
-def words_of(text: TextFile, run: Run) -> list[str]:
-    """Words behind the keyword of a line."""
-    return split_words(text.lines[run.start])[1:]
-
-
-def _row(text: TextFile, block: Block, word: str) -> tuple[list[str], int | None]:
-    """Words and line index of the last line of a keyword."""
-    runs = block.find(word)
-    return (words_of(text, runs[-1]), runs[-1].start) if runs else ([], None)
 
 
 def properties_of(table: Table, values: FloatArray) -> tuple[dict[str, FloatArray], tuple[str, ...]]:

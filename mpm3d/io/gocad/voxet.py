@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from mpm3d.errors import FormatError
 from mpm3d.grid import FloatArray
-from mpm3d.io.files import to_number
-from mpm3d.io.gocad.ascii_table import read_table
+from mpm3d.io.gocad.ascii_table import placed_rows
+from mpm3d.io.gocad.axes import Shape, read_axis, read_counts
 from mpm3d.io.gocad.data_files import (
     Property,
     data_path,
-    find_encoding,
-    find_offset,
     find_properties,
+    find_values,
     is_no_data,
-    open_values,
 )  # fmt: skip
 from mpm3d.io.gocad.flags import read_regions
-from mpm3d.io.gocad.lines import LARGEST, Block, TextFile, split_words
+from mpm3d.io.gocad.lines import LARGEST, Block, TextFile
 from mpm3d.io.options import Options
 from mpm3d.lattice import Voxet
 from mpm3d.values import Array, Lazy, Statistics, Values, slabs, statistics
 
-Shape = tuple[int, int, int]
-# more samples than this, in all or along an axis, mean a damaged header
-_MANY = 10**12
-_LONG = 10**7
 # small properties are read at once until they have so many samples together: a header may name a file often
 _TOGETHER = 50_000_000
 
@@ -64,6 +58,9 @@ def read_voxet(text: TextFile, block: Block, options: Options) -> Voxet:
     values, stated, kept = {}, {}, [*notes, *said, *_named(properties)]
     sources = _Sources(text, block, shape, options, properties)
     for name, prop in properties.items():
+        if prop.image:
+            kept.append(prop.image)
+            continue
         try:
             source = sources.find(prop)
         except FormatError as error:
@@ -86,49 +83,43 @@ def read_voxet(text: TextFile, block: Block, options: Options) -> Voxet:
     )  # fmt: skip
 
 
-def _axis(text: TextFile, block: Block, word: str) -> tuple[list[float], int]:
-    """Three numbers of an AXIS line and its index."""
-    runs = block.find(word)
-    if not runs:
-        text.fail(f"the voxet {block.name!r} has no {word}. The header may be truncated.", block.start)
-    index = runs[-1].start
-    tokens = split_words(text.lines[index])[1:]
-    if len(tokens) < 3:
-        text.fail(
-            f"{word} has {len(tokens)} values ({' '.join(tokens)[:60]!r}), a voxet needs three (U V W). "
-            "The export may be truncated.",
-            index,
-        )
-    try:
-        numbers = [to_number(token) for token in tokens[:3]]
-    except ValueError:
-        numbers = [math.nan]
-    if not all(math.isfinite(number) for number in numbers):
-        text.fail(f"{word} is {' '.join(tokens[:3])[:60]!r}, three finite numbers are expected.", index)
-    return numbers, index
-
-
 def _geometry(text: TextFile, block: Block) -> tuple[Shape, FloatArray, FloatArray, list[str]]:
     """Counts (w, v, u), the first sample and the steps along U, V and W, in the units of the file."""
-    counts, line = _axis(text, block, "AXIS_N")
-    if any(n < 1 or n != int(n) or n > _LONG for n in counts) or math.prod(counts) > _MANY:
-        shown = " ".join(f"{n:g}" for n in counts)
-        text.fail(
-            f"AXIS_N is {shown!r}, three whole numbers of samples from 1 to {_LONG:g} are expected.", line
-        )
-    n = np.array([int(count) for count in counts])
-    vectors = np.array([_axis(text, block, f"AXIS_{axis}")[0] for axis in "UVW"])
-    low = np.array(_axis(text, block, "AXIS_MIN")[0]) if block.find("AXIS_MIN") else np.zeros(3)
-    high = np.array(_axis(text, block, "AXIS_MAX")[0]) if block.find("AXIS_MAX") else np.ones(3)
-    spacing = np.array(_axis(text, block, "AXIS_D")[0]) if block.find("AXIS_D") else np.zeros(3)
+
+    def axes(word: str, default: float) -> FloatArray:
+        return np.array(read_axis(text, block, word)[0]) if block.find(word) else np.full(3, default)
+
+    shape, line = read_counts(text, block, "samples")
+    n = np.array(shape[::-1])
+    vectors = np.array([read_axis(text, block, f"AXIS_{axis}")[0] for axis in "UVW"])
+    low, spacing = axes("AXIS_MIN", 0.0), axes("AXIS_D", 0.0)
     with np.errstate(over="ignore", invalid="ignore"):
+        # steps in metres need no ends of the axes
+        unit = spacing.all() and np.allclose(np.linalg.norm(vectors, axis=1), 1)
+        high = axes("AXIS_MAX", 1.0) if block.find("AXIS_MAX") or not unit else low + spacing * (n - 1)
         span = np.where((n == 1) & (spacing != 0), spacing, high - low)
-        origin = np.array(_axis(text, block, "AXIS_O")[0]) + low @ vectors
+        origin = np.array(read_axis(text, block, "AXIS_O")[0]) + low @ vectors
         # n samples span n - 1 steps; the vector of an axis of one sample is taken as its step
         steps = vectors * span[:, None] / np.maximum(n - 1, 1)[:, None]
     if not (np.all(np.abs(origin) < LARGEST) and np.all(np.abs(steps) < LARGEST)):
         text.fail("the axes give samples at coordinates that are not finite numbers.", line)
-    return (int(n[2]), int(n[1]), int(n[0])), origin, steps, _step_notes(block, n, steps)
+    notes = [*_step_notes(block, n, steps), *_corner_notes(n, np.abs(spacing), vectors, steps)]
+    return shape, origin, steps, notes
+
+
+def _corner_notes(counts: Array, spacing: FloatArray, vectors: FloatArray, steps: FloatArray) -> list[str]:
+    """A note if AXIS_D, in metres or shares of the axes, is the length of the axes over their samples."""
+    many = counts > 1
+    with np.errstate(over="ignore", invalid="ignore"):
+        step, vector = (np.linalg.norm(rows, axis=1)[many] for rows in (steps, vectors))
+        cell = step * (counts[many] - 1) / counts[many]
+        told = spacing[many], spacing[many] * vector
+    if not len(step) or not any(np.allclose(size, cell, rtol=1e-6, atol=0) for size in told):
+        return []
+    return [
+        "AXIS_D is the length of the axes divided by their samples, so the axes may end at the corners of "
+        "cells: read with registration='corner'."
+    ]
 
 
 def _step_notes(block: Block, counts: Array, steps: FloatArray) -> list[str]:
@@ -171,45 +162,46 @@ class _Sources:
         self, text: TextFile, block: Block, shape: Shape, options: Options, properties: Mapping[str, Property]
     ) -> None:
         self.text, self.shape, self.options = text, shape, options
-        self.table = [run.start for run in block.find("ASCII_DATA_FILE")][-1:]
+        self.table, self.line = text.last(block, "ASCII_DATA_FILE")
         self.order = [prop.number for prop in properties.values()]
         self._rows: FloatArray | FormatError | None = None
         self._left = _TOGETHER
 
     def find(self, prop: Property) -> _Source:
         """Values ``(w, v, u)`` of a property."""
-        if self.table:
-            values = self._read_table()[self.order.index(prop.number)]
+        if self.line is not None:
+            values = self._read_table()[self.order.index(prop.number)].reshape(self.shape)
             if prop.no_data is not None:
                 values[is_no_data(values, prop.no_data)] = np.nan
             return _Source(values)
-        file = prop.phrase("PROP_FILE")
-        if not file:
-            self.text.fail(
-                f"property {prop.name!r} has no PROP_FILE and there is no ASCII_DATA_FILE.", prop.line
-            )
-        encoding, notes = find_encoding(self.text, prop, self.options)
-        path = data_path(self.text, file, prop.line_of("PROP_FILE"), self.options)
+        stored, notes = find_values(self.text, prop, self.options)
         self._left -= math.prod(self.shape)
-        opened = functools.partial(
-            open_values, path, shape=self.shape, offset=find_offset(self.text, prop),
-            what=f"property {prop.name!r}", lazy=self._left < 0,
+        lazy = self._left < 0
+        return _Source(
+            stored.values(self.shape, lazy=lazy), notes,
+            lambda: stored.swapped().values(self.shape, lazy=lazy),
         )  # fmt: skip
-        return _Source(opened(encoding), notes, lambda: opened(encoding.swapped()))
 
     def _read_table(self) -> FloatArray:
-        """Values ``(property, w, v, u)``, read once."""
+        """Values ``(property, samples)``, read once."""
         if self._rows is None:
-            line = self.table[0]
-            name = " ".join(split_words(self.text.lines[line])[1:])
             try:
-                path = data_path(self.text, name, line, self.options)
-                self._rows = read_table(path, self.shape, len(self.order))
+                path = data_path(self.text, " ".join(self.table), self.line or 0, self.options)
+                self._rows = _table(path, self.shape, len(self.order))
             except FormatError as error:
                 self._rows = error
         if isinstance(self._rows, FormatError):
             raise self._rows
         return self._rows
+
+
+def _table(path: Path, shape: Shape, n_properties: int) -> FloatArray:
+    values: FloatArray = np.empty((n_properties, 0))
+    for _, places, rows in placed_rows(path, shape, n_properties):
+        if not values.size:  # the size of the file was found to be enough for so many
+            values = np.empty((n_properties, math.prod(shape)))
+        values[:, places] = rows.T
+    return values
 
 
 def verify(voxet: Voxet) -> dict[str, str]:
@@ -227,7 +219,7 @@ def verify(voxet: Voxet) -> dict[str, str]:
     """
     found = {name: statistics(voxet.values[name]) for name in voxet.stated}
     return {
-        name: _disagreement(name, stated, found[name])
+        name: found[name].disagreement(name, stated)
         for name, stated in voxet.stated.items()
         if not found[name].agrees(stated)
     }
@@ -244,10 +236,10 @@ def _compared(name: str, source: _Source, stated: Statistics, options: Options) 
             f"{stated.high:g}."
         )
     else:
-        note = _disagreement(name, stated, statistics(source.values))
+        note = statistics(source.values).disagreement(name, stated)
     if source.swapped is not None and fits(source.swapped(), stated):
         other = {"big": "little", "little": "big"}[options.byte_order]
-        note = f"{note} They agree if the bytes are swapped: read with byte_order={other!r}."
+        return [note, f"property {name!r} agrees if the bytes are swapped: read with byte_order={other!r}."]
     return [note]
 
 
@@ -269,11 +261,3 @@ def _within(values: Values, stated: Statistics) -> bool:
         if size > 1e-20 and 0 < max(abs(found.low), abs(found.high)) < 1e-30:
             return False
     return True
-
-
-def _disagreement(name: str, stated: Statistics, found: Statistics) -> str:
-    should, got = (", ".join(f"{v:g}" for v in numbers) for numbers in (stated, found))
-    return (
-        f"property {name!r} does not have the statistics of its header: count, mean, variance, least and "
-        f"largest value should be {should} and are {got}."
-    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import to_number
-from mpm3d.io.gocad.lines import Block, Crs, Run, TextFile, split_words
+from mpm3d.io.gocad.lines import Block, Crs, Run, TextFile
 from mpm3d.io.gocad.well_curves import read_curves
 from mpm3d.io.options import Options
 from mpm3d.wells import Curve, Intervals, Well, minimum_curvature
@@ -35,8 +35,7 @@ class _Source:
 
     def words(self, word: str) -> tuple[list[str], int | None]:
         """Words and line of the last line of a keyword."""
-        runs = self.block.find(word)
-        return (split_words(self.text.lines[runs[-1].start])[1:], runs[-1].start) if runs else ([], None)
+        return self.text.last(self.block, word)
 
     def number(self, token: str, what: str, line: int | None) -> float:
         """Value of a word, which must be a finite number."""
@@ -112,8 +111,7 @@ def read_well(text: TextFile, block: Block, options: Options) -> Well:
 
 def _depth_unit(text: TextFile, block: Block) -> tuple[float, tuple[str, ...]]:
     """Metres per unit of depth along the hole."""
-    runs = block.find("PATH_ZM_UNIT")
-    words = split_words(text.lines[runs[-1].start])[1:2] if runs else []
+    words, _ = text.last(block, "PATH_ZM_UNIT")
     if not words:
         return 1.0, ()
     factor, said = Crs("", (words[0],)).to_metres()
@@ -302,7 +300,7 @@ def _markers(source: _Source) -> tuple[tuple[tuple[str, float], ...], dict[str, 
     tilts: list[tuple[float, float, float]] = []  # depth, dip, dip direction
     for run in source.block.find("MRKR", "NORM", "DIP", "DIPDEG"):
         line = run.start
-        words = split_words(source.text.lines[line])[1:]
+        words = source.text.tokens(line)
         if run.word == "MRKR":
             markers.append(_marker(source, words, line))
         elif markers and len(words) >= (3 if run.word == "NORM" else 2):
@@ -340,7 +338,7 @@ def _zones(source: _Source) -> Intervals:
     """``ZONE name zm1 zm2 number``; a name may have blanks and the number be missing."""
     names, rows = [], []
     for run in source.block.find("ZONE"):
-        words = split_words(source.text.lines[run.start])[1:]
+        words = source.text.tokens(run.start)
         count = 3 if len(words) >= 4 and _is_number(words[-3]) else 2
         if len(words) < 3:
             source.text.fail("ZONE needs a name and two depths. The file may be truncated.", run.start)

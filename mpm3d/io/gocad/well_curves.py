@@ -10,8 +10,8 @@ import numpy as np
 from mpm3d.errors import FormatError
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import read_text, to_count
-from mpm3d.io.gocad.data_files import Encoding, Property, data_path, find_encoding, is_no_data, open_values
-from mpm3d.io.gocad.lines import LARGEST, Block, Crs, TextFile, split_words
+from mpm3d.io.gocad.data_files import Encoding, Property, Stored, data_path, find_encoding, is_no_data
+from mpm3d.io.gocad.lines import LARGEST, Block, Crs, TextFile
 from mpm3d.io.options import Options
 from mpm3d.values import statistics
 from mpm3d.wells import Curve
@@ -90,7 +90,7 @@ def _find_logs(text: TextFile, block: Block) -> list[_Log]:
     file: tuple[str, str, int] | None = None
     current: _Log | None = None
     for run in block.find("WELL_CURVE", "END_CURVE", "REC", "HOLE", *_FILES, *_KEYS):
-        words = split_words(text.lines[run.start])[1:]
+        words = text.tokens(run.start)
         if run.word in _FILES:
             file = (run.word, " ".join(words), run.start)
             if current is not None:
@@ -131,10 +131,11 @@ def _is_there(path: Path) -> bool:
 
 
 def _units(log: _Log) -> tuple[str, str]:
-    """Units of depth and of the values."""
-    both = log.prop.words.get("UNITS", [])
-    depth = log.prop.phrase("ZM_UNIT") or (both[0] if len(both) > 1 else "")
-    unit = log.prop.unit or (" ".join(both[1:]) if len(both) > 1 else "")
+    """Units of depth and of the values; a single word after UNITS is that of the values."""
+    words = log.prop.words.get("UNITS", [])
+    first, rest = (words[:1], words[1:]) if len(words) > 1 else ([], words)
+    depth = log.prop.phrase("ZM_UNIT") or "".join(first)
+    unit = log.prop.unit or " ".join(rest)
     return depth, "" if unit.lower() in ("none", "unknown") else unit
 
 
@@ -189,9 +190,9 @@ def _from_binary(text: TextFile, log: _Log, options: Options) -> tuple[FloatArra
     encoding, notes = find_encoding(text, log.prop, options)
     path = data_path(text, name, line, options)
     float32 = Encoding(np.dtype(">f4" if options.byte_order == "big" else "<f4"))
-    what = f"the curve {log.prop.name!r}"
-    values = open_values(path, encoding, (count,), seek + 4 * count, what)
-    depth = open_values(path, float32, (count,), seek, what)
+    what = f"the curve {log.prop.name!r} {text.place(log.prop.line)}"
+    values = Stored(path, encoding, seek + 4 * count, what).values((count,))
+    depth = Stored(path, float32, seek, what).values((count,))
     return np.asarray(depth, dtype=float), np.asarray(values, dtype=float), notes
 
 

@@ -77,12 +77,3 @@ def no_data_for(values: Array) -> float:
             if not np.any(np.abs(values - value) <= 1e-6 * abs(value)):
                 break
     return float(value)
-
-
-def statistics(values: Array) -> tuple[float, float, float, float, float]:
-    """Count, mean, variance (of a sample), least and largest value, as GoCAD writes them."""
-    if not len(values):
-        return 0.0, 0.0, 0.0, 0.0, 0.0
-    data = values.astype(float)
-    variance = float(data.var(ddof=1)) if len(data) > 1 else 0.0
-    return float(len(data)), float(data.mean()), variance, float(data.min()), float(data.max())

@@ -11,9 +11,10 @@ import numpy as np
 
 from mpm3d.geometry import Array, Body, Lines, Points, Surface
 from mpm3d.grid import FloatArray
+from mpm3d.io.boxes import model_of
 from mpm3d.io.omf.container import Writer
 from mpm3d.io.omf.read import CODES, CRS, PART, REGION, UNIT
-from mpm3d.lattice import BlockModel, Frame, PropertyModel, Values, Voxet
+from mpm3d.lattice import BlockModel, PropertyModel, Values, Voxet
 
 KINDS = (Points, Lines, Surface, PropertyModel, Voxet, BlockModel)
 _GREY = [150, 150, 150]
@@ -87,27 +88,14 @@ def _sets(regions: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _model(body: PropertyModel | Voxet | BlockModel) -> PropertyModel:
-    if isinstance(body, BlockModel):
-        if body.texts:
-            raise ValueError(
-                f"{body.name!r} has columns of text ({', '.join(body.texts)}), OMF volumes have none."
-            )
-        return body.as_model()
-    if isinstance(body, PropertyModel):
-        return body
-    sets = {f"{REGION}{name}": inside for name, inside in body.regions.items()}
-    body = replace(body, values={**body.values, **sets}, regions={})
-    size = np.abs(body.steps)
-    if np.all((size > 1e-6 * size.max()).sum(axis=1) == 1):
-        return body.as_model()
-    length = np.linalg.norm(body.steps, axis=1)
-    if length.min() <= 0:
-        raise ValueError(f"an axis of {body.name!r} has one sample and no step, so its cells have no size.")
-    z, y, x = (np.arange(n + 1) * step for n, step in zip(body.shape, length[::-1], strict=True))
-    frame = Frame(body.origin - body.steps.sum(axis=0) / 2, body.steps / length[:, None])
-    return PropertyModel(
-        body.name, (z, y, x), body.values, classes=body.classes, frame=frame, **body.common()
-    )  # fmt: skip
+    if isinstance(body, BlockModel) and body.texts:
+        raise ValueError(
+            f"{body.name!r} has columns of text ({', '.join(body.texts)}), OMF volumes have none."
+        )
+    if isinstance(body, Voxet):
+        sets = {f"{REGION}{name}": inside for name, inside in body.regions.items()}
+        body = replace(body, values={**body.values, **sets}, regions={})
+    return model_of(body)
 
 
 def _volume(writer: Writer, model: PropertyModel) -> str:

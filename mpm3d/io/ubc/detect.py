@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mpm3d.errors import FormatError
 from mpm3d.geometry import Body
-from mpm3d.io.files import read_head, stem_of, to_count, to_number
+from mpm3d.io.files import head_text, read_head, stem_of, to_count, to_number
 from mpm3d.io.options import Options
 from mpm3d.io.rows import content, each_row, fail, numbers, rows, without_comments
 from mpm3d.io.ubc.kinds import MANY, cells_of, mesh_kind
@@ -20,6 +20,7 @@ from mpm3d.io.ubc.tensor import read_model
 from mpm3d.lattice import BlockModel, PropertyModel
 
 _HEAD = 1 << 16
+_Mesh = tuple[Path, str, int]  # with its kind and cells
 # what the suffix of a model usually means: name and unit
 _SUFFIXES = {
     ".den": ("density", "g/cm3"),
@@ -38,20 +39,15 @@ _SUFFIXES = {
 def matches(path: Path, head: bytes) -> bool:
     """Whether a file is one of UBC programs: a mesh, a model, observations or blocks of a model builder.
 
-    Parameters
-    ----------
-    path : Path
-        The file. Its suffix decides only whether several numbers on a line are a model.
-    head : bytes
-        Its first 64 kB, unpacked.
+    Its name decides where it is damaged, and whether several numbers on a line are a model.
     """
-    if b"\0" in head:
-        return False
     text, whole = _beginning(head)
+    if "\0" in text:
+        return False
     kind = _kind(text)
     if kind == "tensor":
-        return _is_tensor(text, whole)
-    return bool(kind) or _is_blocks(text) or _is_model(path, text, whole)
+        return _is_named_mesh(path) or _is_tensor(text, whole)
+    return bool(kind) or _is_blocks(text) or _is_model(path, text)
 
 
 def _kind(text: str) -> str:
@@ -64,7 +60,7 @@ def _kind(text: str) -> str:
 def _beginning(head: bytes) -> tuple[str, bool]:
     """Text of the beginning of a file without comments, and whether it is all of it."""
     whole = len(head) < _HEAD
-    text = without_comments(head.decode("latin-1").replace("\r\n", "\n").replace("\r", "\n"))
+    text = without_comments(head_text(head))
     # else the last word may be cut
     return (text if whole else text.rstrip("0123456789.+-eEdD*naifNAIF")), whole
 
@@ -100,20 +96,21 @@ def _is_blocks(text: str) -> bool:
     )
 
 
-def _is_model(path: Path, text: str, whole: bool) -> bool:
-    """Whether there are only numbers, one on a line; or several, if the suffix is that of a model."""
-    several = _is_named_model(path)
+def _is_model(path: Path, text: str) -> bool:
+    """Whether there are only numbers, one on a line; the suffix of a model allows several, and damage."""
+    named = _is_named_model(path)
     seen = 0
     for row in each_row(text):
-        if len(row.words) > 1 and not several:
+        if len(row.words) > 1 and not named:
             return False
-        try:
-            for word in row.words:
-                to_number(word)
-        except ValueError:
-            return False
+        if not row.are_numbers():
+            return named and seen > 1
         seen += 1
-    return seen > 1 or (seen == 1 and several)
+    return seen > 1 or (seen == 1 and named)
+
+
+def _is_named_mesh(path: Path) -> bool:
+    return _suffix(path) == ".msh" or "mesh" in path.name.lower()
 
 
 def _suffix(path: str | Path) -> str:
@@ -189,7 +186,8 @@ def _model(path: str | Path, text: str, options: Options) -> Body:
     else:
         mesh, kind, note = _mesh_beside(path, _size(path, text))
     name, unit = _SUFFIXES.get(_suffix(path), ("", ""))
-    name = name or stem_of(path)
+    # written by this package as <mesh>_<name>
+    name = name or stem_of(path).removeprefix(f"{stem_of(mesh)}_")
     notes = [note]
     if unit:
         notes.append(f"{name!r} in {unit} is what the suffix usually means; the file does not say.")
@@ -198,9 +196,20 @@ def _model(path: str | Path, text: str, options: Options) -> Body:
     return replace(body, name=stem_of(path), units=units).noted(*notes)
 
 
+def _likely(path: str | Path, meshes: list[_Mesh]) -> tuple[list[_Mesh], str]:
+    """The meshes that a model may mean, and why: its name begins with theirs, or they say the same."""
+    named = [mesh for mesh in meshes if stem_of(path).startswith(f"{stem_of(mesh[0])}_")]
+    longest = max((len(stem_of(mesh[0])) for mesh in named), default=0)
+    named = [mesh for mesh in named if len(stem_of(mesh[0])) == longest]
+    if len(named) == 1:
+        return named, "whose name that of the model begins with, one of several"
+    words = {tuple(content(mesh).split()) for mesh, _, _ in meshes}
+    return (meshes[:1], "one of several that say the same,") if len(words) == 1 else (meshes, "")
+
+
 def _mesh_beside(path: str | Path, size: _Size) -> tuple[Path, str, str]:
     """The mesh in the folder of a model, its kind, and a sentence that names it."""
-    fitting = []
+    fitting: list[_Mesh] = []
     for other in sorted(Path(path).resolve().parent.iterdir()):
         if not other.is_file() or other.name == Path(path).name:
             continue
@@ -214,9 +223,12 @@ def _mesh_beside(path: str | Path, size: _Size) -> tuple[Path, str, str]:
             continue
         if size.fits(kind, cells):
             fitting.append((other, kind, cells))
+    why = "the only one in the folder"
+    if len(fitting) > 1:
+        fitting, why = _likely(path, fitting)
     if len(fitting) == 1:
         mesh, kind, cells = fitting[0]
-        return mesh, kind, f"The mesh is {mesh.name}, the only one in the folder with {cells} cells."
+        return mesh, kind, f"The mesh is {mesh.name}, {why} with {cells} cells."
     found = (
         "several meshes fit: " + ", ".join(m.name for m, _, _ in fitting) if fitting else "no mesh there fits"
     )

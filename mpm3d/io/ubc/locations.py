@@ -105,7 +105,7 @@ def _header(text: str) -> _Header | None:
     if (
         not count
         or width < 3
-        or first[at + 1].numbers() is None
+        or not first[at + 1].are_numbers()
         or len(first[at + 2 : at + 3]) != min(1, count - 1)
     ):
         return None

@@ -13,7 +13,7 @@ import numpy as np
 from mpm3d.geometry import Array, Points
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import replacing
-from mpm3d.io.headers import has_brackets
+from mpm3d.io.tables.headers import has_brackets
 from mpm3d.lattice import BlockModel, PropertyModel
 from mpm3d.wells import Intervals, Well
 

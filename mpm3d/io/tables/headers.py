@@ -7,8 +7,11 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
+
+from mpm3d.io.files import head_text
 
 # names of columns without case, blanks and signs, the usual ones first
 X = (
@@ -45,6 +48,7 @@ GEOGRAPHIC = ("lon", "long", "longitude", "lat", "latitude")
 _UNIT = re.compile(r"^(.*\S)\s*[(\[]([^()\[\]]*)[)\]]$")
 # in no name of a column
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_MOST_TITLES = 8  # lines above a header
 _SUFFIX = re.compile(r"^(.*[^\W_])[\s_]+(m|ft|km)$", re.IGNORECASE)
 
 
@@ -80,6 +84,8 @@ class Header:
         Between columns; a blank stands for any number of blanks.
     twice : tuple of str
         Names that the header has more than once.
+    title : str
+        What stands in the first line above the header, if that is a title.
     """
 
     line: int
@@ -87,6 +93,7 @@ class Header:
     units: tuple[str, ...]
     separator: str
     twice: tuple[str, ...] = ()
+    title: str = ""
 
     def find(self, keys: Iterable[str]) -> list[int]:
         """Columns of these keys, in their order; a unit after the name (``from_m``) is no matter."""
@@ -118,27 +125,35 @@ class Header:
 
 
 def find_header(text: str) -> Header | None:
-    """The first line that is neither blank nor a comment, as a header; None if there is none.
+    """The first line that is neither blank nor a comment nor a title, as a header; None if there is none.
 
-    A comment right before a line of numbers is the header, if it has as many words.
+    A comment right before a line of numbers is the header, if it has as many words. A title is a line of one
+    cell, or without any separator, before a line of three names or more.
     """
-    comment, place = "", 0
+    comment, place, title = "", 0, ""
+    first: Header | None = None
     for line, row in enumerate(io.StringIO(text)):
         row = row.strip("\r\n")
         if row.lstrip()[:1] == "#":
             comment, place = row.lstrip().lstrip("# "), line
-        elif row.strip():
-            names, separator = fields_of(row)
-            if _CONTROL.search(row):
-                return None
-            if not all(_is_number(name) for name in names):
-                return _header(names, separator, line)
-            names, separator = fields_of(comment)
-            same = len(names) == len(fields_of(row)[0])
-            return _header(names, separator, place) if comment and same else None
-        if line > 1000:
+            continue
+        if line > 1000 or _CONTROL.search(row):
             break
-    return None
+        if not row.strip():
+            continue
+        names, separator = fields_of(row)
+        filled = sum(bool(name.strip()) for name in names)
+        if all(is_number(name) for name in names) and (first is None or filled > 1):
+            if first is None and len(fields_of(comment)[0]) == len(names):
+                return _header(*fields_of(comment), place) if comment else None
+            break
+        if separator != " " and filled > (2 if first else 1):
+            named = not first or not any(is_number(name) for name in names if name.strip())
+            return replace(_header(names, separator, line), title=title) if named else first
+        if first is not None and line > first.line + _MOST_TITLES:
+            break
+        first, title = first or _header(names, separator, line), title or " ".join(row.split())
+    return first
 
 
 def fields_of(row: str) -> tuple[list[str], str]:
@@ -153,7 +168,20 @@ def fields_of(row: str) -> tuple[list[str], str]:
         return row.split(separator), separator
 
 
-def _is_number(word: str) -> bool:
+def without_names(path: str | Path, text: str) -> Header | None:
+    """Columns x, y, z of a ``.xyz`` file that begins with three numbers or more; None for any other."""
+    if not str(path).lower().removesuffix(".gz").endswith(".xyz"):
+        return None
+    lines = (line for line in io.StringIO(text) if line.strip() and line.lstrip()[0] != "#")
+    names, separator = fields_of(next(lines, "").strip())
+    if len(names) < 3 or not all(name.strip() and is_number(name) for name in names):
+        return None
+    more = tuple(f"column_{k + 1}" for k in range(3, len(names)))
+    return Header(-1, ("x", "y", "z", *more), ("",) * len(names), separator)
+
+
+def is_number(word: str) -> bool:
+    """Whether a word is a number, with a decimal comma perhaps, or empty."""
     try:
         float(word.replace(",", "."))
     except ValueError:
@@ -185,9 +213,7 @@ def first_rows(head: bytes) -> tuple[Header | None, list[list[str]]]:
     A table without any separator must go on with a row of as many words, some of them numbers, which prose
     does not.
     """
-    mark = head[:2] in (b"\xff\xfe", b"\xfe\xff")
-    text = head.decode("utf-16" if mark else "utf-8", errors="replace").lstrip("\ufeff")
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = head_text(head)
     header = None if "\0" in text else find_header(text)
     if header is None or len(header.names) < 2:
         return None, []

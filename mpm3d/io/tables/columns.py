@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,18 @@ from mpm3d.errors import FormatError
 from mpm3d.geometry import Array
 from mpm3d.grid import FloatArray
 from mpm3d.io.files import read_text
-from mpm3d.io.headers import HOLE, Header, fields_of, find_header, key_of
+from mpm3d.io.tables.headers import (
+    AT,
+    FROM,
+    HOLE,
+    Header,
+    X,
+    fields_of,
+    find_header,
+    is_number,
+    key_of,
+    without_names,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,7 +234,7 @@ def read_table(path: str | Path, words: Sequence[str] = ()) -> Table:
         If there is no header or a row has more values than that.
     """
     text = read_text(path)
-    header = find_header(text)
+    header = find_header(text) or without_names(path, text)
     if header is None or "\0" in text[:65536]:
         raise FormatError(
             path, "this is not a table with a header. A first line with the names of the columns is needed."
@@ -230,6 +242,11 @@ def read_table(path: str | Path, words: Sequence[str] = ()) -> Table:
     if "\n#" in text:
         text = _without_comments(text)
     table = Table(Path(path), header, _frame(path, text, header, words), text, _decimal_comma(text, header))
+    if header.title:
+        table.notes.append(f"the title {header.title[:60]!r} above the names was left out.")
+    if header.line < 0:
+        table.notes.append("no names stand above the columns; the first three were taken as x, y and z.")
+    _take_units(table)
     if table.comma:
         table.notes.append("commas in numbers were taken as decimal commas.")
     empty = table.frame.isna().all(axis=1).to_numpy(dtype=bool)
@@ -237,6 +254,26 @@ def read_table(path: str | Path, words: Sequence[str] = ()) -> Table:
         table.keep(~empty)
         table.notes.append(f"{int(empty.sum())} rows without any value were left out.")
     return table
+
+
+def _take_units(table: Table) -> None:
+    """Leave out rows of words right below the names, where numbers follow: units, types or descriptions."""
+    place = table.header.first((*X, *FROM, *AT))
+    if place is None:
+        return
+    rows = [
+        [str(v).strip() if v == v else "" for v in row] for row in table.frame.head(5).itertuples(index=False)
+    ]
+    found = list(itertools.takewhile(lambda row: not any(map(is_number, filter(None, row))), rows))
+    if not found or not found[0][place] or found[0][place].lower() in _MISSING or len(found) == len(rows):
+        return
+    for row in found:
+        if key_of(row[place]) in _METRES and row[place]:
+            units = tuple(known or word for known, word in zip(table.header.units, row, strict=True))
+            table.header = replace(table.header, units=units)
+    table.keep(np.arange(len(table)) >= len(found))
+    shown = ", ".join(word for word in found[0] if word)
+    table.notes.append(f"rows of words below the names were left out ({shown[:60]}).")
 
 
 def _without_comments(text: str) -> str:

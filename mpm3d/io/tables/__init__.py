@@ -1,0 +1,1 @@
+"""What tables of text are made of: headers, columns of numbers and words, rows of drillholes."""
