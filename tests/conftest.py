@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+collect_ignore = ["fuzz_io.py"]  # run by hand, with atheris
+
 
 def _folder(variable: str, what: str) -> Path:
     place = os.environ.get(variable)
