@@ -74,11 +74,3 @@ def test_damaged_files_are_read_or_refused_in_little_memory(name, corpus_dir, tm
         assert peak < 60_000_000 + 100 * size * (30 if name.endswith(".gz") else 1)
 
     damage_and_read()
-
-
-KEPT = sorted((Path(__file__).parent / "data" / "fuzz").glob("*.bin"))
-
-
-@pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
-def test_what_fuzzing_found_stays_mended(path):
-    read_or_refuse(path)
