@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from mpm3d.models.patch_conv import by_position, use_stock
 from mpm3d.models.rcnn_lam import Block, ChannelGate, ResidualAttentionNet, SpatialGate, flops
 
 DL = {"dl1": (1, False), "dl2": (2, False), "dl3": (1, True), "dl4": (2, True)}
@@ -60,6 +61,7 @@ def test_operations_are_the_published_ones_for_planar_kernels_on_three_layers(na
 def test_operations_agree_with_what_torch_counts_but_for_the_shared_gate_run_twice(name, planar, shape):
     blocks, attention = DL[name]
     network = _network(name, planar=planar).eval()
+    use_stock(network)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, 7, *shape))
     twice = 2 * 2 * 128 * 8 * blocks * attention
@@ -132,3 +134,10 @@ def test_gates_keep_the_shape_of_any_odd_patch():
 def test_three_blocks_are_refused():
     with pytest.raises(ValueError, match="RCNN-LAM has 1 or 2 blocks, not 3"):
         ResidualAttentionNet(7, blocks=3)
+
+
+def test_gates_give_the_same_by_position():
+    torch.manual_seed(0)
+    y, z = torch.randn(5, 128, 3, 3, 3), torch.randn(5, 64, 3, 3, 3)
+    for gate, x in ((ChannelGate(), y), (SpatialGate((3, 3, 3)), z)):
+        torch.testing.assert_close(gate.on_positions(by_position(x)), by_position(gate(x)))

@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from torch import nn
 
 from mpm3d.models import load, make, save, torch_fit
+from mpm3d.models.patch_conv import use_stock
 from mpm3d.models.torch_fit import RCNNLAM, Training, find_device, train
 
 LAYERS = ("a", "b")
@@ -211,3 +212,33 @@ def test_scores_are_the_softmax_of_the_network():
         logits = estimator.network_(torch.tensor(estimator.scaling_.standardise(patches)))
     expected = torch.softmax(logits, dim=1)[:, 1].numpy()
     np.testing.assert_allclose(estimator.score_samples(patches), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["dl1", "dl4"])
+def test_the_same_seed_gives_the_same_network_bit_for_bit(kind):
+    weights = [
+        make(kind, LAYERS, epochs=2, batch_size=16, device="cpu")
+        .fit(*_data(), rng=np.random.default_rng(3))
+        .network_.state_dict()
+        for _ in range(2)
+    ]
+    for name, value in weights[0].items():
+        assert torch.equal(value, weights[1][name]), name
+
+
+def test_fitting_takes_the_steps_that_stock_convolutions_take():
+    losses = []
+    for stock in (True, False):
+        network = make("dl4", LAYERS)._network(seed=1)
+        use_stock(network, stock)
+        plan = Training(epochs=2, batch_size=16, learning_rate=1e-4)
+        losses.append(train(network, _data(), None, plan=plan, rng=np.random.default_rng(0)))
+    for plain, fast in zip(*losses, strict=True):
+        assert fast["loss"] == pytest.approx(plain["loss"], rel=1e-4)
+
+
+def test_scores_do_not_depend_on_how_many_are_asked_for_at_once():
+    estimator = make("dl4", LAYERS, epochs=1, device="cpu").fit(*_data(), rng=np.random.default_rng(0))
+    patches, _ = _data(n=301, seed=5)
+    apart = np.concatenate([estimator.score_samples(part) for part in np.array_split(patches, 7)])
+    np.testing.assert_allclose(estimator.score_samples(patches), apart, atol=1e-6)

@@ -1,6 +1,8 @@
 """The residual 3D convolutional network with lightweight attention (RCNN-LAM), as a torch module.
 
-Every convolution pads with zeros *inside the patch*, so a cell's score depends on its patch alone.
+Every convolution pads with zeros *inside the patch*, so a cell's score depends on its patch alone. Patches of
+3×3×3 cells go through the network ordered by position, ``(27, sample, channel)``, where convolutions are fast
+and as exact (`mpm3d.models.patch_conv`); each part has an ``on_positions`` for that.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from mpm3d.grid import Index3
+from mpm3d.models.patch_conv import PatchConv3d, by_position, depthwise, pool
+from mpm3d.models.patch_fast import steps_for
 
 _WIDE = 128
 _NARROW = 64
@@ -29,6 +33,11 @@ class ChannelGate(nn.Module):
         gate = torch.sigmoid(self.shared(y.mean(dim=(2, 3, 4))) + self.shared(y.amax(dim=(2, 3, 4))))
         return y * gate[:, :, None, None, None]
 
+    def on_positions(self, y: Tensor) -> Tensor:
+        """The same for ``(27, sample, channel)``."""
+        gate: Tensor = torch.sigmoid(self.shared(y.mean(dim=0)) + self.shared(y.amax(dim=0)))
+        return y * gate
+
 
 class SpatialGate(nn.Module):
     """Weigh positions by their surroundings: ``z · σ(PW(DW([avg z, max z])))``."""
@@ -46,6 +55,15 @@ class SpatialGate(nn.Module):
         pooled = torch.cat([self.average(z), self.maximum(z)], dim=1)
         return z * torch.sigmoid(self.pointwise(self.depthwise(pooled)))
 
+    def on_positions(self, z: Tensor) -> Tensor:
+        """The same for ``(27, sample, 64)`` and kernels of (3, 3, 3)."""
+        conv, steps = self.depthwise, steps_for(z, self.depthwise.weight)
+        if steps is not None:
+            around = steps.PoolConvolution.apply(z, conv.weight, conv.bias)
+        else:
+            around = depthwise(pool(z), conv.weight, conv.bias)
+        return z * torch.sigmoid(_pointwise(self.pointwise, around))
+
 
 class Block(nn.Module):
     """A residual block of 64 channels in and out, with or without the two gates."""
@@ -53,8 +71,8 @@ class Block(nn.Module):
     def __init__(self, kernel: Index3, *, attention: bool, published_count: bool) -> None:
         super().__init__()
         padding = _same(kernel)
-        self.conv1 = nn.Conv3d(_NARROW, _WIDE, kernel, padding=padding)
-        self.conv2 = nn.Conv3d(_WIDE, _WIDE, kernel, padding=padding)
+        self.conv1 = PatchConv3d(_NARROW, _WIDE, kernel, padding=padding)
+        self.conv2 = PatchConv3d(_WIDE, _WIDE, kernel, padding=padding)
         self.projection = nn.Conv3d(_WIDE, _NARROW, 1)
         self.shortcut = nn.Conv3d(_WIDE, _NARROW, 1)
         self.channel_gate = ChannelGate() if attention else nn.Identity()
@@ -67,6 +85,17 @@ class Block(nn.Module):
         h = torch.relu(self.conv1(x))
         z = self.spatial_gate(self.projection(self.channel_gate(self.conv2(h))))
         return torch.relu(self.shortcut(h) + z)
+
+    def on_positions(self, x: Tensor) -> Tensor:
+        """The same for ``(27, sample, 64)`` and kernels of (3, 3, 3)."""
+        h = self.conv1.on_positions(x, relu=True)
+        y = self.conv2.on_positions(h)
+        if isinstance(self.channel_gate, ChannelGate):
+            y = self.channel_gate.on_positions(y)
+        z = _pointwise(self.projection, y)
+        if isinstance(self.spatial_gate, SpatialGate):
+            z = self.spatial_gate.on_positions(z)
+        return torch.relu(_pointwise(self.shortcut, h) + z)
 
 
 class ResidualAttentionNet(nn.Module):
@@ -115,7 +144,7 @@ class ResidualAttentionNet(nn.Module):
         if blocks not in (1, 2):
             raise ValueError(f"RCNN-LAM has 1 or 2 blocks, not {blocks!r}.")
         kernel = (1, 3, 3) if planar else (3, 3, 3)
-        self.first = nn.Conv3d(n_layers, _NARROW, kernel, padding=_same(kernel))
+        self.first = PatchConv3d(n_layers, _NARROW, kernel, padding=_same(kernel))
         self.blocks = nn.Sequential(
             *(Block(kernel, attention=attention, published_count=published_count) for _ in range(blocks))
         )
@@ -123,8 +152,14 @@ class ResidualAttentionNet(nn.Module):
 
     def forward(self, patches: Tensor) -> Tensor:
         """Map standardised patches ``(sample, layer, z, y, x)`` to ``(sample, 2)`` unscaled scores."""
-        x = self.blocks(torch.relu(self.first(patches)))
-        logits: Tensor = self.last(x.mean(dim=(2, 3, 4)))
+        if self.first.takes(patches):
+            x = self.first.on_positions(by_position(patches), relu=True)
+            for block in self.blocks:
+                x = block.on_positions(x)  # type: ignore[operator]
+            mean = x.mean(dim=0)
+        else:
+            mean = self.blocks(torch.relu(self.first(patches))).mean(dim=(2, 3, 4))
+        logits: Tensor = self.last(mean)
         return logits
 
 
@@ -162,6 +197,10 @@ def flops(
     gates = 2 * _WIDE * _SQUEEZED + cells * (taps * _WIDE + _WIDE * _NARROW)
     per_block = block + (gates if attention else 0)
     return 2 * (cells * taps * n_layers * _NARROW + blocks * per_block + _NARROW * 2)
+
+
+def _pointwise(conv: nn.Conv3d, x: Tensor) -> Tensor:
+    return nn.functional.linear(x, conv.weight[:, :, 0, 0, 0], conv.bias)
 
 
 def _same(kernel: Index3) -> Index3:

@@ -20,14 +20,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from mpm3d.models.patch_fast import engine_of
 from mpm3d.models.rcnn_lam import ResidualAttentionNet
 from mpm3d.models.scaling import Float32, Scaling, checked_labels, checked_patch_shape, checked_patches
 
 Data = tuple[Float32, NDArray[np.int64]]
 Progress = Callable[[int, int], None]
 
-# Fastest of 64 to 1024 patches a batch on a CPU, with channels last.
-_SCORED_AT_ONCE = 256
+# Four batches of the engine; stock convolutions are fastest with 128 to 256 patches.
+_SCORED_AT_ONCE = 240
 
 
 @dataclass(frozen=True)
@@ -162,12 +163,16 @@ def _validate(network: nn.Module, validation: Data) -> tuple[float, float]:
 def _logits(
     network: nn.Module, patches: Float32, prepare: Callable[[Float32], Float32]
 ) -> NDArray[np.float64]:
-    device = next(network.parameters()).device
+    device, engine = next(network.parameters()).device, engine_of(network, patches.shape[2:])
     logits = np.empty((len(patches), 2), dtype=np.float64)
     with torch.inference_mode():
         for first in range(0, len(patches), _SCORED_AT_ONCE):
             batch = slice(first, first + _SCORED_AT_ONCE)
-            logits[batch] = network(_tensor(prepare(patches[batch]), device)).cpu().numpy()
+            values = prepare(patches[batch])
+            if engine is not None:
+                logits[batch] = engine.logits(values)
+            else:
+                logits[batch] = network(_tensor(values, device)).cpu().numpy()
     return logits
 
 
