@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -55,16 +56,16 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+def _bar(label: str) -> Iterator[Callable[..., None]]:
     """A progress bar with the time left, on a terminal; a line with the time taken in the log."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("elapsed"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[words]}"),
     )  # fmt: skip
     started = time.monotonic()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(label, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+        task = progress.add_task(label, total=None, words="")
+        yield lambda done, total, words="": progress.update(task, completed=done, total=total, words=words)
     log.info("%s took %.1f s", label, time.monotonic() - started)
 
 
@@ -112,6 +113,27 @@ def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path
 
 
 @app.command()
+def check(
+    study: StudyPath,
+    runs: Runs = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail if there is any warning.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Look at everything the study names, built or not, and say what seems wrong."""
+    with _plainly():
+        from mpm3d import checking
+
+        found = checking.check_study(study, runs=runs)
+        if as_json:
+            typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
+        else:
+            for line in checking.lines(found):
+                _say(line)
+    if strict and found.findings:
+        raise typer.Exit(1)
+
+
+@app.command()
 def build(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
     """Build the evidence cube: only layers that are missing or whose files have changed."""
     from mpm3d import stages
@@ -144,12 +166,32 @@ def validate(
 
 
 @app.command()
-def predict(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+def predict(
+    study: StudyPath,
+    runs: Runs = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="So many processes; with --threads, threads.", metavar="N")
+    ] = None,
+    processes: Annotated[
+        bool | None,
+        typer.Option("--processes/--threads", help="What workers are on this machine.", show_default=False),
+    ] = None,
+    scheduler: Annotated[
+        str, typer.Option(help="Score on the workers of a dask cluster.", metavar="tcp://HOST:PORT")
+    ] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Score again from the first block; the model is kept.")
+    ] = False,
+) -> None:
     """Score the whole volume block by block; an interrupted run goes on where it stopped."""
     from mpm3d import stages
 
-    with _run(study, runs, overwrite) as run:
-        stages.predict_volume(run)
+    if processes is None and workers is not None and not scheduler:
+        processes = workers > 1
+    with _run(study, runs, False) as run:
+        stages.predict_volume(
+            run, workers=workers, processes=processes, scheduler=scheduler, overwrite=overwrite
+        )
 
 
 @app.command()

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from mpm3d import __version__, blocks
+from mpm3d import __version__, blocks, storage
+from mpm3d.blocks import Block
 from mpm3d.grid import Grid, Index3, Window
+from mpm3d.storage import Digest, Place
 
 Fill = Callable[[Grid], NDArray[Any]]
 Progress = Callable[[int, int], None]
@@ -38,10 +37,11 @@ _AXES: dict[str, dict[str, str]] = {
 
 
 def create(
-    path: str | Path,
+    path: Place,
     grid: Grid,
     *,
     chunk: Index3 = CHUNK,
+    shards: Index3 | None = None,
     attrs: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -50,11 +50,14 @@ def create(
     Parameters
     ----------
     path : str or Path
-        Folder of the Zarr store.
+        Folder of the Zarr store, or an fsspec URL such as ``s3://bucket/cube.zarr``.
     grid : Grid
         Its cells.
     chunk : tuple of int
         Cells of a stored chunk along z, y, x; cut to the grid.
+    shards : tuple of int, optional
+        Cells of an object of the store, whole chunks: fewer and larger objects for object stores. Writers
+        take whole shards then.
     attrs : mapping, optional
         More attributes of the Dataset, such as its title.
     overwrite : bool
@@ -65,16 +68,21 @@ def create(
     FileExistsError
         If something is there and `overwrite` is not set.
     ValueError
-        If pyproj does not know the coordinate system of the grid.
+        If pyproj does not know the coordinate system of the grid, or shards are not whole chunks.
     """
-    path = Path(path)
-    template = empty(grid, chunk=chunk, attrs=attrs)
-    _make_room(path, overwrite=overwrite)
-    template.to_zarr(path, mode="w-", zarr_format=3, consolidated=False)
+    template = empty(grid, chunk=chunk, shards=shards, attrs=attrs)
+    storage.make_room(path, overwrite=overwrite)
+    template.to_zarr(storage.address(path), mode="w-", zarr_format=3, consolidated=False)
     _volume_array(path)
 
 
-def empty(grid: Grid, *, chunk: Index3 = CHUNK, attrs: Mapping[str, Any] | None = None) -> xr.Dataset:
+def empty(
+    grid: Grid,
+    *,
+    chunk: Index3 = CHUNK,
+    shards: Index3 | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
     """Dataset on the cells of a grid without any variable: coordinates, CRS and what `grid_of` needs.
 
     Parameters
@@ -83,26 +91,32 @@ def empty(grid: Grid, *, chunk: Index3 = CHUNK, attrs: Mapping[str, Any] | None 
         The cells.
     chunk : tuple of int
         Cells of a stored chunk along z, y, x; cut to the grid.
+    shards : tuple of int, optional
+        Cells of a shard, whole chunks; cut to the grid.
     attrs : mapping, optional
         More attributes.
 
     Raises
     ------
     ValueError
-        If pyproj does not know the coordinate system of the grid.
+        If pyproj does not know the coordinate system of the grid, or shards are not whole chunks.
     """
+    z, y, x = (min(c, n) for c, n in zip(chunk, grid.shape, strict=True))
+    whole = storage.whole_shards(shards, (z, y, x), grid.shape)
     about: dict[str, Any] = {"Conventions": "CF-1.11", "software": SOFTWARE, **(attrs or {})}
     about |= {
         "grid_shape": list(grid.shape), "grid_spacing": list(grid.spacing),
         "grid_corner": list(grid.corner), "grid_crs": grid.crs,
-        "chunk": [min(c, n) for c, n in zip(chunk, grid.shape, strict=True)],
+        "chunk": [z, y, x],
     }  # fmt: skip
+    if whole is not None:
+        about["shard"] = list(whole)
     coords: dict[str, Any] = {name: (name, grid.centres(axis), _AXES[name]) for axis, name in enumerate(DIMS)}
     coords["spatial_ref"] = ((), np.int64(0), _spatial_ref(grid.crs))
     return xr.Dataset(coords=coords, attrs=about)
 
 
-def open(path: str | Path) -> xr.Dataset:
+def open(path: Place) -> xr.Dataset:
     """Open a cube; values are read from the store when asked for, without dask and without a cache.
 
     Parameters
@@ -116,11 +130,11 @@ def open(path: str | Path) -> xr.Dataset:
         If there is no store.
     """
     _check_there(path)
-    return xr.open_dataset(path, engine="zarr", chunks=None, cache=False, consolidated=False)
+    return xr.open_dataset(storage.address(path), engine="zarr", chunks=None, cache=False, consolidated=False)
 
 
 def add_layer(
-    path: str | Path,
+    path: Place,
     name: str,
     fill: Fill,
     *,
@@ -129,8 +143,9 @@ def add_layer(
     attrs: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     overwrite: bool = False,
+    workers: int = 1,
 ) -> None:
-    """Compute and write an evidence layer, one chunk in memory at a time.
+    """Compute and write an evidence layer, one chunk (or shard) of each worker in memory at a time.
 
     A layer that was interrupted is not listed by `layers_of` and can be added again.
 
@@ -149,9 +164,11 @@ def add_layer(
     attrs : mapping, optional
         Lineage: ``source`` and ``source_sha256`` (lists), ``derivation`` (a sentence); and others.
     progress : callable, optional
-        Called as ``progress(done, total)`` in chunks.
+        Called as ``progress(done, total)`` in chunks, or shards.
     overwrite : bool
         Whether a finished layer of that name may be replaced.
+    workers : int
+        Threads. More than 1 needs a `fill` that threads may share; what is written is the same.
 
     Raises
     ------
@@ -161,28 +178,29 @@ def add_layer(
     store = _store(path)
     _check_layer(store, name, units, overwrite=overwrite)
     grid, chunk = _grid_of_attrs(store.attrs), _chunk_of(store)
-    array = store.create_array(
-        name, shape=grid.shape, chunks=chunk, dtype="float32", fill_value=float("nan"),
-        dimension_names=DIMS, overwrite=True,
-    )  # fmt: skip
+    array = _new_array(store, name, dtype="float32", fill_value=float("nan"))
     about = {**(attrs or {}), "units": units, "long_name": long_name, "software": SOFTWARE}
-    digest = hashlib.sha256(json.dumps([name, units, list(chunk)]).encode())
     volume = store[STUDY_VOLUME]
-    todo = list(blocks.tile(grid.shape, chunk, chunk=chunk))
-    for done, block in enumerate(todo, start=1):
-        values = _filled(fill, grid.window(block.core), name).astype(np.float32)
-        values = np.where(volume[block.core], values, np.float32(np.nan))
+
+    def write(block: Block) -> list[Digest]:
+        values, inside = np.empty(block.shape, dtype=np.float32), volume[block.core]
+        digests = []
+        for own, part in storage.parts(block, chunk):
+            found = _filled(fill, grid.window(part), name)
+            values[own] = np.where(inside[own], found, np.float32(np.nan))
+            digests.append(storage.digest(part, values[own]))
         array[block.core] = values
-        digest.update(np.ascontiguousarray(values).tobytes())
-        if progress is not None:
-            progress(done, len(todo))
+        return digests
+
+    found = _each_piece(store, write, workers=workers, progress=progress)
+    digest = hashlib.sha256(json.dumps([name, units, list(chunk)]).encode() + found)
     # Written last, in one piece: a layer with a role is a finished one.
     array.attrs.update(
         {**about, "grid_mapping": "spatial_ref", "role": ROLE, "layer_hash": digest.hexdigest()}
     )
 
 
-def set_study_volume(path: str | Path, fill: Fill, *, progress: Progress | None = None) -> None:
+def set_study_volume(path: Place, fill: Fill, *, progress: Progress | None = None) -> None:
     """Say which cells are in the study volume; all others are missing in every layer.
 
     Parameters
@@ -209,22 +227,25 @@ def set_study_volume(path: str | Path, fill: Fill, *, progress: Progress | None 
         )
     grid, chunk = _grid_of_attrs(store.attrs), _chunk_of(store)
     array = _volume_array(path)
-    digest, count = hashlib.sha256(), 0
-    todo = list(blocks.tile(grid.shape, chunk, chunk=chunk))
-    for done, block in enumerate(todo, start=1):
-        values = _filled(fill, grid.window(block.core), STUDY_VOLUME).astype(bool)
+    counts = []
+
+    def write(block: Block) -> list[Digest]:
+        values, digests = np.empty(block.shape, dtype=bool), []
+        for own, part in storage.parts(block, chunk):
+            values[own] = _filled(fill, grid.window(part), STUDY_VOLUME)
+            digests.append(storage.digest(part, np.packbits(values[own])))
         array[block.core] = values
-        digest.update(np.packbits(values).tobytes())
-        count += int(values.sum())
-        if progress is not None:
-            progress(done, len(todo))
-    if not count:
+        counts.append(int(values.sum()))
+        return digests
+
+    found = _each_piece(store, write, progress=progress)
+    if not sum(counts):
         _volume_array(path)
         raise ValueError(
             "no cell is in the study volume. Check that the topography covers the grid and is in metres of "
             "elevation in the same coordinate system."
         )
-    array.attrs.update({"layer_hash": digest.hexdigest(), "n_cells": count})
+    array.attrs.update({"layer_hash": hashlib.sha256(found).hexdigest(), "n_cells": sum(counts)})
 
 
 def grid_of(ds: xr.Dataset) -> Grid:
@@ -332,14 +353,13 @@ def chunk_of(ds: xr.Dataset) -> Index3:
     return int(z), int(y), int(x)
 
 
-def _make_room(path: Path, *, overwrite: bool) -> None:
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    if not overwrite:
-        raise FileExistsError(f"{path} exists already. Choose another name, or give overwrite=True.")
-    if not (path / "zarr.json").is_file():
-        raise FileExistsError(f"{path} is not a Zarr store, so it is not overwritten. Choose another name.")
-    shutil.rmtree(path)
+def shard_of(ds: xr.Dataset) -> Index3:
+    """Cells of an object of the store along z, y, x: a shard, or a chunk where there are none.
+
+    Two writers must never share one, so that what is written at a time is whole shards.
+    """
+    z, y, x = ds.attrs.get("shard", chunk_of(ds))
+    return int(z), int(y), int(x)
 
 
 def _spatial_ref(crs: str) -> dict[str, Any]:
@@ -351,27 +371,49 @@ def _spatial_ref(crs: str) -> dict[str, Any]:
     return {**known.to_cf(), "spatial_ref": known.to_wkt()}
 
 
-def _check_there(path: str | Path) -> None:
-    if not (Path(path) / "zarr.json").is_file():
+def _check_there(path: Place) -> None:
+    if not storage.exists(path):
         raise FileNotFoundError(f"there is no cube at {path}. Make it with: mpm3d build study.toml")
 
 
-def _store(path: str | Path) -> Any:
+def _store(path: Place) -> Any:
     _check_there(path)
-    return zarr.open_group(path, mode="r+", zarr_format=3)
+    return storage.group(path)
 
 
-def _volume_array(path: str | Path) -> Any:
-    """Study volume with every cell inside."""
-    store = _store(path)
+def _new_array(store: Any, name: str, **about: Any) -> Any:
+    """An array on the cells, in the chunks and shards of the cube; one of that name is replaced."""
     return store.create_array(
-        STUDY_VOLUME, shape=store.attrs["grid_shape"], chunks=_chunk_of(store), dtype="bool",
-        fill_value=True, dimension_names=DIMS, overwrite=True,
-        attributes={
-            "long_name": "1 inside the study volume", "units": "1", "role": STUDY_VOLUME,
-            "grid_mapping": "spatial_ref",
-        },
+        name, shape=store.attrs["grid_shape"], chunks=_chunk_of(store), shards=store.attrs.get("shard"),
+        compressors=storage.packing(), dimension_names=DIMS, overwrite=True, **about,
     )  # fmt: skip
+
+
+def _volume_array(path: Place) -> Any:
+    """Study volume with every cell inside."""
+    about = {
+        "long_name": "1 inside the study volume", "units": "1", "role": STUDY_VOLUME,
+        "grid_mapping": "spatial_ref",
+    }  # fmt: skip
+    return _new_array(_store(path), STUDY_VOLUME, dtype="bool", fill_value=True, attributes=about)
+
+
+def _each_piece(
+    store: Any,
+    write: Callable[[Block], list[Digest]],
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> bytes:
+    """Write the cube piece by piece, as many at a time as there are workers; the digests of all chunks."""
+    piece = tuple(store.attrs.get("shard", store.attrs["chunk"]))
+    todo = list(blocks.tile(tuple(store.attrs["grid_shape"]), piece, chunk=piece))
+    digests: list[Digest] = []
+    for done, found in enumerate(storage.in_turn(write, todo, workers=workers), start=1):
+        digests += found
+        if progress is not None:
+            progress(done, len(todo))
+    return storage.joined(digests)
 
 
 def _check_layer(store: Any, name: str, units: str, *, overwrite: bool) -> None:

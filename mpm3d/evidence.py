@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mpm3d.blocks import index_boxes
+from mpm3d.distance import Nearest, open_space
 from mpm3d.geometry import Surface
 from mpm3d.grid import FloatArray, Grid
 from mpm3d.resampling import METHODS, resample
@@ -19,7 +20,10 @@ from mpm3d.resampling.tensor import between
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["CUTOFF", "METHODS", "below_topography", "distance", "elevation_at", "inside", "resample"]
+__all__ = [
+    "CUTOFF", "METHODS", "below_topography", "distance", "elevation_at", "inside", "prepare_distance",
+    "prepare_inside", "resample",
+]  # fmt: skip
 
 CUTOFF = 2000.0
 
@@ -60,12 +64,7 @@ def distance(
     array([  4.,   5., 100.])
     """
     xyz = _points(points)
-    if not cutoff > 0:
-        raise ValueError(f"a cutoff of {cutoff:g} m is not possible, it must be above 0.")
-    if not len(surfaces):
-        raise ValueError("there is no surface to measure a distance to, give at least one.")
-    for surface in surfaces:
-        _check(surface)
+    _check_distance(surfaces, cutoff)
     result = np.full(len(xyz), float(cutoff))
     result[~np.isfinite(xyz).all(axis=1)] = np.nan
     corners = np.concatenate([s.vertices[s.triangles] for s in surfaces])  # (triangle, corner, xyz)
@@ -73,6 +72,89 @@ def distance(
     if solid:
         for surface in surfaces:
             result[inside(xyz, surface)] = 0.0
+    return result
+
+
+def prepare_distance(
+    surfaces: Sequence[Surface], *, cutoff: float = CUTOFF, solid: bool = False
+) -> Callable[[Grid], FloatArray]:
+    """Distance to surfaces as a function of a part of a grid; the triangles are put in order once.
+
+    Parameters
+    ----------
+    surfaces, cutoff, solid
+        As in `distance`.
+
+    Returns
+    -------
+    callable
+        Gets a `Grid`, the window of a chunk for example, and returns distances of shape ``(z, y, x)`` in
+        metres. What it gives for a cell does not depend on the window. Threads may share it.
+
+    Raises
+    ------
+    ValueError
+        As `distance` does.
+
+    Examples
+    --------
+    >>> square = Surface("square", np.array([[0, 0, 0], [10, 0, 0], [10, 10, 0], [0, 10, 0.0]]),
+    ...                  np.array([[0, 1, 2], [0, 2, 3]]))
+    >>> fill = prepare_distance([square], cutoff=100)
+    >>> fill(Grid((2, 1, 1), (8.0, 10.0, 10.0), (0.0, 0.0, 0.0), "EPSG:32651")).ravel()
+    array([ 4., 12.])
+    """
+    _check_distance(surfaces, cutoff)
+    within = prepare_inside(surfaces) if solid else None
+    nearest = Nearest(surfaces)
+
+    def fill(grid: Grid) -> FloatArray:
+        result = nearest.to_cells(grid, cutoff=cutoff)
+        if within is not None:
+            result[within(grid)] = 0.0
+        return result
+
+    return fill
+
+
+def prepare_inside(surfaces: Sequence[Surface]) -> Callable[[Grid], NDArray[np.bool_]]:
+    """Whether cells lie inside any of several closed surfaces, as a function of a part of a grid.
+
+    A winding number is asked for near the triangles only; elsewhere one cell of each part of the grid that
+    no triangle divides decides for all its cells.
+
+    Parameters
+    ----------
+    surfaces : sequence of Surface
+        Closed, in one part or several, as in `inside`.
+
+    Returns
+    -------
+    callable
+        Gets a `Grid`, returns booleans of shape ``(z, y, x)``. Threads may share it.
+
+    Raises
+    ------
+    ValueError
+        If a surface has no triangle or is not closed.
+    """
+    solids = [_solid(surface) for surface in surfaces]
+    return lambda grid: np.logical_or.reduce([_inside_cells(grid, *solid) for solid in solids])
+
+
+def _inside_cells(grid: Grid, vertices: FloatArray, triangles: NDArray[np.int64]) -> NDArray[np.bool_]:
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    bounds = np.array(grid.bounds).reshape(2, 3)
+    if np.any(bounds[1] < low) or np.any(bounds[0] > high):
+        return np.zeros(grid.shape, dtype=bool)
+    parts = open_space(grid, vertices[triangles])
+    numbers, samples = np.unique(parts, return_index=True)
+    decided = np.zeros(int(numbers[-1]) + 1, dtype=bool)
+    chosen = np.column_stack(np.unravel_index(samples, grid.shape))
+    decided[numbers] = _winds(grid.xyz_of(chosen), vertices, triangles)
+    result: NDArray[np.bool_] = decided[parts]
+    near = np.argwhere(parts == 0)
+    result[tuple(near.T)] = _winds(grid.xyz_of(near), vertices, triangles)
     return result
 
 
@@ -103,8 +185,10 @@ def inside(points: ArrayLike, surface: Surface) -> NDArray[np.bool_]:
     ----------
     Barill et al. 2018, Fast winding numbers for soups and clouds, doi 10.1145/3197517.3201337.
     """
-    xyz = _points(points)
-    vertices, triangles = _solid(surface)
+    return _winds(_points(points), *_solid(surface))
+
+
+def _winds(xyz: FloatArray, vertices: FloatArray, triangles: NDArray[np.int64]) -> NDArray[np.bool_]:
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     with np.errstate(invalid="ignore"):
         near = np.flatnonzero(((xyz >= low) & (xyz <= high)).all(axis=1))
@@ -168,6 +252,15 @@ def below_topography(grid: Grid, ground: Surface | xr.DataArray) -> NDArray[np.b
 
 def _points(points: ArrayLike) -> FloatArray:
     return np.asarray(points, dtype=float).reshape(-1, 3)
+
+
+def _check_distance(surfaces: Sequence[Surface], cutoff: float) -> None:
+    if not cutoff > 0:
+        raise ValueError(f"a cutoff of {cutoff:g} m is not possible, it must be above 0.")
+    if not len(surfaces):
+        raise ValueError("there is no surface to measure a distance to, give at least one.")
+    for surface in surfaces:
+        _check(surface)
 
 
 def _check(surface: Surface) -> None:

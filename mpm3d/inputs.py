@@ -12,24 +12,27 @@ import numpy as np
 import pyproj
 import xarray as xr
 
-from mpm3d import evidence, io, labels
+from mpm3d import boreholes, drape, evidence, io, labels
 from mpm3d.errors import StudyError
 from mpm3d.geometry import Lines, Points, Surface, Tetrahedra
-from mpm3d.grid import Grid
+from mpm3d.grid import FloatArray, Grid
 from mpm3d.io.files import read_text
+from mpm3d.io.mapgrid import crs_notes, known_crs
 from mpm3d.io.options import Options
-from mpm3d.lattice import BlockModel, PropertyModel, Values, Voxet
+from mpm3d.lattice import BlockModel, PropertyModel, Raster, Values, Voxet
 from mpm3d.resampling import Model, is_rotated, prepare, values_of
 from mpm3d.run import hash_of
 from mpm3d.study import (
+    BoreholesLayer,
     DepositTable,
-    DistanceLayer,
     InsideLayer,
     Layer,
     ModelLayer,
+    RasterLayer,
     Study,
     UbcLayer,
     VoxetLayer,
+    drillholes,
     sha256,
 )
 
@@ -87,6 +90,9 @@ def ground(study: Study, grid: Grid, say: Say) -> Ground | None:
 
 def deposit(study: Study, table: DepositTable, grid: Grid, say: Say) -> labels.Deposit:
     """Cells of a deposit, from surfaces, points or intervals."""
+    if table.collar:
+        cells = _drilled(study, table, grid, say).at_least(table.cutoff or 0.0)
+        return labels.Deposit(table.name, cells, table.style, len(cells), 0)
     found = bodies(study, [name for _, name in table.paths()], say)
     sheets = [body for body in found if isinstance(body, Surface)]
     if sheets and len(sheets) == len(found):
@@ -104,20 +110,48 @@ def deposit(study: Study, table: DepositTable, grid: Grid, say: Say) -> labels.D
     return labels.Deposit(table.name, cells, table.style, len(cells), 0)
 
 
+def deposit_bodies(study: Study, table: DepositTable, say: Say) -> list[Surface | Lines | Points]:
+    """What a deposit looks like: its surfaces, points or intervals, of drillholes those that are ore."""
+    if table.collar:
+        return [boreholes.ore(drillholes(table, study.folder), table.assay, table.cutoff or 0.0)]
+    return bodies(study, [name for _, name in table.paths()], say)
+
+
+def _drilled(study: Study, table: DepositTable | BoreholesLayer, grid: Grid, say: Say) -> boreholes.Drilled:
+    """Drilled cells of a layer or a deposit, what the reader decided said."""
+    wells = drillholes(table, study.folder)
+    try:
+        found = boreholes.drilled(wells, table.assay, grid)
+    except ValueError as error:
+        raise StudyError(f"{table.name!r}: {error}") from error
+    for note in dict.fromkeys([*(note for well in wells for note in well.notes), *found.notes]):
+        say(f"{table.name}: {note}")
+    metres = found.length.sum()
+    say(
+        f"{table.name}: {len(wells)} holes, {metres:,.0f} m with {table.assay} in {len(found.cells):,} cells."
+    )
+    return found
+
+
 def values(study: Study, layer: UbcLayer | VoxetLayer | ModelLayer, say: Say) -> Model:
     """Values of one layer on their own cells under its name, in the units of the study."""
-    model, name = _ubc(study, layer) if isinstance(layer, UbcLayer) else _model(study, layer, say)
+    return asked(*stored(study, layer, say), layer, say)
+
+
+def stored(study: Study, layer: UbcLayer | VoxetLayer | ModelLayer, say: Say) -> tuple[Model, str]:
+    """The model that a layer is made from, as its file has it, and the name of the values."""
+    return _ubc(study, layer) if isinstance(layer, UbcLayer) else _model(study, layer, say)
+
+
+def asked(model: Model, name: str, layer: UbcLayer | VoxetLayer | ModelLayer, say: Say) -> Model:
+    """The values of that name as the layer asks for them, under its name, on the cells of the model."""
     for note in model.notes:
         say(f"layer {layer.name}: {note}")
     if is_rotated(model):
         say(f"layer {layer.name}: {model.name!r} is rotated, it is resampled along its own axes.")
     found = values_of(model)[name]
     if layer.log10:
-        array = np.asarray(found, dtype=float)
-        low = array <= 0
-        if low.any():
-            say(f"layer {layer.name}: {low.sum():,} values at or below 0 have no logarithm and are missing.")
-        found = np.log10(np.where(low, np.nan, array))
+        found = _log10(found, layer.name, say)
     elif layer.method != "nearest" and found.dtype.kind in "iub" and name not in _classes(model):
         say(
             f"layer {layer.name}: whole numbers without class names were taken as measurements. Use "
@@ -125,6 +159,14 @@ def values(study: Study, layer: UbcLayer | VoxetLayer | ModelLayer, say: Say) ->
         )
         found = np.asarray(found, dtype=float)
     return _renamed(model, name, layer.name, found)
+
+
+def _log10(found: Values, name: str, say: Say) -> FloatArray:
+    array = np.asarray(found, dtype=float)
+    low = array <= 0
+    if low.any():
+        say(f"layer {name}: {low.sum():,} values at or below 0 have no logarithm and are missing.")
+    return np.asarray(np.log10(np.where(low, np.nan, array)))
 
 
 def _classes(model: Model) -> Mapping[str, Mapping[int, str]]:
@@ -207,32 +249,105 @@ def filler(study: Study, layer: Layer, say: Say) -> tuple[Callable[[Grid], Any],
             return prepare(model, method=layer.method, name=layer.name), how
         except ValueError as error:
             raise StudyError(f"layer {layer.name!r}: {error}") from error
+    if isinstance(layer, RasterLayer):
+        return _draped(study, layer, say)
+    if isinstance(layer, BoreholesLayer):
+        return _bored(study, layer, say)
     sheets = surfaces(study, layer.files, say, owner=f"layer {layer.name!r}")
     if isinstance(layer, InsideLayer):
-        return lambda part: _within(part, sheets), "1 inside closed surfaces, 0 outside"
+        return evidence.prepare_inside(sheets), "1 inside closed surfaces, 0 outside"
     return (
-        lambda part: _distance(part, sheets, layer),
+        evidence.prepare_distance(sheets, cutoff=layer.cutoff, solid=layer.solid),
         f"exact distance to triangles up to {layer.cutoff:g} m" + (", 0 inside" if layer.solid else ""),
     )
 
 
-def _within(part: Grid, sheets: Sequence[Surface]) -> Any:
-    points = part.points()
-    return np.any([evidence.inside(points, sheet) for sheet in sheets], axis=0).reshape(part.shape)
+def raster(study: Study, layer: RasterLayer, say: Say) -> tuple[Raster, str]:
+    """The map of a layer, the first of its file that has the property, and the name of the values."""
+    owner = f"layer {layer.name!r}"
+    there = io.read(study.path(layer.file))
+    maps = [body for body in there if isinstance(body, Raster)]
+    if not maps:
+        kinds = ", ".join(f"{body.kind or type(body).__name__} {body.name!r}" for body in there)
+        raise StudyError(f"{owner}: {layer.file} holds no raster, it has {kinds}.")
+    name = layer.property or next(iter(maps[0].values))
+    found = next((one for one in maps if name in one.values), None)
+    if found is None:
+        names = ", ".join(repr(one) for each in maps for one in each.values)
+        raise StudyError(f"{owner}: {layer.file} has no band {name!r}, it has {names}.")
+    if not layer.property and sum(len(one.values) for one in maps) > 1:
+        say(f"layer {layer.name}: {layer.file} holds several bands, {name!r} is used.")
+    told = crs_notes(found.crs_name) if layer.crs or known_crs(found.crs_name) else ()
+    for note in found.notes:
+        if note not in told:  # the map is projected, and that is said
+            say(f"layer {layer.name}: {note}")
+    return found, name
 
 
-def _distance(part: Grid, sheets: Sequence[Surface], layer: DistanceLayer) -> Any:
-    found = evidence.distance(part.points(), sheets, cutoff=layer.cutoff, solid=layer.solid)
-    return found.reshape(part.shape)
+def _draped(study: Study, layer: RasterLayer, say: Say) -> tuple[Callable[[Grid], Any], str]:
+    grid = study.grid.grid()
+    found, name = raster(study, layer, say)
+    _say_crs(found, layer, grid, say)
+    if layer.log10:
+        found = replace(found, values={name: _log10(found.values[name], layer.name, say)})
+    try:
+        plane = drape.drape(found, grid, name=name, method=layer.method, crs=layer.crs)
+    except ValueError as error:
+        raise StudyError(f"layer {layer.name!r}: {error}") from error
+    how = f"draped ({layer.method})" + (" after the decimal logarithm" if layer.log10 else "")
+    if layer.drape == "column":
+        return lambda part: drape.down(drape.columns(plane, grid, part), part), f"{how}, equal at all depths"
+    if (top := ground(study, grid, say)) is None:
+        raise StudyError(
+            f"layer {layer.name!r}: drape = 'surface' needs the ground, and the study has none. Give "
+            "[topography], or use drape = 'column'."
+        )
+    flat = replace(grid, shape=(1, *grid.shape[1:]))
+    height = evidence.elevation_at(flat.points()[:, :2], top).reshape(flat.shape[1:])
+    deep = grid.spacing[0] if layer.depth is None else layer.depth
+
+    def fill(part: Grid) -> Any:
+        cut = (drape.columns(field, grid, part) for field in (plane, height))
+        here, above = cut
+        return drape.down(here, part, above, deep)
+
+    return fill, f"{how}, down to {deep:g} m below the ground"
+
+
+def _say_crs(found: Raster, layer: RasterLayer, grid: Grid, say: Say) -> None:
+    """Say from where to where a map is projected, or whose coordinates it was taken to have."""
+    if layer.crs and found.crs_name and known_crs(found.crs_name) != known_crs(layer.crs):
+        say(f"layer {layer.name}: the file says {found.crs_name}, {layer.crs} of the study is used.")
+    elif not layer.crs and not found.crs_name:
+        say(f"layer {layer.name}: the file names no coordinate system, that of the grid is assumed.")
+    elif known_crs(layer.crs or found.crs_name) != known_crs(grid.crs):
+        say(f"layer {layer.name}: projected from {layer.crs or found.crs_name} to {grid.crs}.")
+
+
+def _bored(study: Study, layer: BoreholesLayer, say: Say) -> tuple[Callable[[Grid], Any], str]:
+    grid = study.grid.grid()
+    found = _drilled(study, layer, grid, say)
+    near = f", and of holes within {layer.radius:g} m elsewhere" if layer.radius else ""
+    return (
+        lambda part: boreholes.fill(found, grid, part, radius=layer.radius),
+        f"length-weighted mean of {layer.assay} in the cells of the holes{near}",
+    )
 
 
 def recipe(study: Study, layer: Layer, frame: str) -> str:
     """Hash of everything that the values of a layer depend on, ``frame`` being that of the cells."""
+    files = [sha256(path) for path in sources(study, layer)]
+    return hash_of(frame, layer.model_dump(exclude={"role", "long_name"}), files)
+
+
+def sources(study: Study, layer: Layer) -> list[Path]:
+    """Files that the values of a layer come from, those of data that a header names included."""
     paths = [study.path(name) for _, name in layer.paths()]
     if isinstance(layer, VoxetLayer | ModelLayer):
         paths += _data_files(study.path(layer.file))
-    files = [sha256(path) for path in paths]
-    return hash_of(frame, layer.model_dump(exclude={"role", "long_name"}), files)
+    if isinstance(layer, RasterLayer):
+        paths += _beside(study.path(layer.file))
+    return paths
 
 
 def _data_files(path: Path) -> list[Path]:
@@ -241,3 +356,12 @@ def _data_files(path: Path) -> list[Path]:
         return []
     named = re.findall(_DATA_FILE, read_text(path))
     return [beside for name in dict.fromkeys(named) if (beside := path.parent / name).is_file()]
+
+
+def _beside(path: Path) -> list[Path]:
+    """What says where a raster lies, or holds its values, in files of their own."""
+    names = [path.with_suffix("")] if path.suffix.lower() == ".ers" else []
+    world = f"{path.suffix[:2]}{path.suffix[-1:]}w" if len(path.suffix) > 2 else ".wld"
+    names += [path.with_name(path.name + ".aux.xml"), path.with_name(path.name + ".gi")]
+    names += [path.with_suffix(end) for end in (world, ".tfw", ".wld", ".prj")]
+    return [name for name in dict.fromkeys(names) if name.is_file() and name != path]

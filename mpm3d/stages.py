@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-import zarr
-from scipy.stats import rankdata
 
 import mpm3d
-from mpm3d import comparison, cube, evidence, fit, inputs, io, predict, targets, view
+from mpm3d import (
+    blocks,
+    comparison,
+    cube,
+    evaluate,
+    evidence,
+    fit,
+    inputs,
+    io,
+    predict,
+    storage,
+    targets,
+    view,
+)
+from mpm3d.building import build
 from mpm3d.errors import StudyError
 from mpm3d.geometry import Surface, joined
 from mpm3d.io import geopackage
 from mpm3d.lattice import PropertyModel
 from mpm3d.run import hash_of, versions
-from mpm3d.study import DistanceLayer, InsideLayer, Layer, sha256
+from mpm3d.study import DistanceLayer, InsideLayer
 from mpm3d.values import Lazy
 from mpm3d.work import Run
 
@@ -31,81 +42,6 @@ __all__ = [
     "Run", "build", "compare", "delineate", "doctor", "draw", "everything", "fit_models", "predict_volume",
     "scene", "show",
 ]  # fmt: skip
-
-
-def build(run: Run) -> xr.Dataset:
-    """Build the evidence cube, or only the layers of it that are missing or whose inputs have changed."""
-    started, place = time.monotonic(), run.path("cube.zarr")
-    if run.built:
-        return cube.open(place)
-    topography = run.study.topography
-    frame = hash_of(
-        asdict(run.grid), sha256(run.study.path(topography.file)) if topography else "", mpm3d.__version__
-    )
-    recipes = {layer.name: inputs.recipe(run.study, layer, frame) for layer in run.study.layers}
-    key = hash_of(recipes)
-    if run.folder.done("build", key, "cube.zarr"):
-        run.built = True
-        run.say("cube: nothing has changed, used as it is.")
-        return cube.open(place)
-    if not _fits(place, frame) or run.folder.overwrite:
-        _new_cube(run, place, frame)
-    there = cube.open(place)
-    for layer in run.study.layers:
-        finished = layer.name in cube.layers_of(there)
-        if finished and there[layer.name].attrs.get("recipe") == recipes[layer.name]:
-            continue
-        try:
-            _add_layer(run, layer, recipes[layer.name])
-        except ValueError as error:
-            own = isinstance(error, StudyError)
-            raise error if own else StudyError(f"layer {layer.name!r}: {error}") from error
-    result = cube.open(place)
-    run.folder.finish("build", key, started, cube=cube.hash_of(result))
-    run.built = True
-    n_cells = int(result[cube.STUDY_VOLUME].attrs.get("n_cells", run.grid.n_cells))
-    run.say(
-        f"cube: {len(recipes)} layers on {run.grid.shape} cells (z, y, x), {n_cells:,} in the study volume."
-    )
-    return result
-
-
-def _fits(place: Path, frame: str) -> bool:
-    try:
-        return bool(cube.open(place).attrs.get("frame") == frame)
-    except (OSError, ValueError):
-        return False
-
-
-def _new_cube(run: Run, place: Path, frame: str) -> None:
-    half = place.with_name("cube.part.zarr")
-    cube.create(half, run.grid, attrs={"title": run.study.name, "frame": frame}, overwrite=True)
-    if run.ground is not None:
-        ground = run.ground
-        with run.bar("topography") as progress:
-            cube.set_study_volume(half, lambda g: evidence.below_topography(g, ground), progress=progress)
-    if place.exists():
-        shutil.rmtree(place)
-    half.replace(place)
-
-
-def _add_layer(run: Run, layer: Layer, recipe: str) -> None:
-    fill, derivation = inputs.filler(run.study, layer, run.say)
-    paths = [run.study.path(name) for _, name in layer.paths()]
-    attrs: dict[str, Any] = {
-        "source": [path.name for path in paths],
-        "source_sha256": [sha256(path) for path in paths],
-        "derivation": derivation,
-        "recipe": recipe,
-    }
-    if isinstance(layer, DistanceLayer):
-        attrs["cutoff"] = layer.cutoff
-    with run.bar(f"layer {layer.name}") as progress:
-        cube.add_layer(
-            run.path("cube.zarr"), layer.name, fill, units=layer.units,
-            long_name=layer.long_name or layer.name.replace("_", " "),
-            attrs=attrs, progress=progress, overwrite=True,
-        )  # fmt: skip
 
 
 def fit_models(run: Run) -> None:
@@ -155,14 +91,30 @@ def compare(run: Run, *, full: bool = False) -> pd.DataFrame:
     return table
 
 
-def predict_volume(run: Run) -> predict.Summary:
-    """Score every cell of the study volume with the first model, or go on where an earlier run stopped."""
+def predict_volume(
+    run: Run,
+    *,
+    workers: int | None = None,
+    processes: bool | None = None,
+    scheduler: str = "",
+    overwrite: bool = False,
+) -> predict.Summary:
+    """Score every cell of the study volume with the first model, or go on where an earlier run stopped.
+
+    What is given here goes before what the study says of workers; ``overwrite`` scores again from the first
+    block, with the cube and the model that are there.
+    """
     fit_models(run)
     started = time.monotonic()
-    members, info = fit.load_members(run.path("model"))
-    rules = run.study.predict
-    settings = predict.Settings(**rules.model_dump(), overwrite=run.folder.overwrite)
-    places = run.path("cube.zarr"), members, run.path("prospectivity.zarr")
+    folder = run.path("model").absolute()
+    info = fit.load_members(folder)[1]
+    rules = run.study.predict.model_dump()
+    rules["workers"] = workers or rules["workers"]
+    if processes is not None or scheduler:
+        rules["processes"] = bool(processes)
+    settings = predict.Settings(**rules, scheduler=scheduler, overwrite=overwrite or run.folder.overwrite)
+    load = partial(_members_of, folder, info["hash"])
+    places = run.path("cube.zarr"), load, run.path("prospectivity.zarr")
     score = partial(predict.predict, *places, model_hash=info["hash"])
     with run.bar(f"predict with {info['model']}") as progress:
         try:
@@ -180,6 +132,17 @@ def predict_volume(run: Run) -> predict.Summary:
     return summary
 
 
+def _members_of(folder: Path, model_hash: str) -> list[Any]:
+    """The members in a model folder, as each worker loads them; another model there is refused."""
+    members, info = fit.load_members(folder)
+    if info["hash"] != model_hash:
+        raise ValueError(
+            f"{folder} holds the model {info['hash'][:12]}…, and {model_hash[:12]}… is to predict. It was "
+            "fitted again meanwhile, or this worker sees another folder. Give the same command again."
+        )
+    return list(members)
+
+
 def delineate(run: Run) -> targets.Delineation:
     """Cut the best share of the volume into ranked targets; write the table, a map, surfaces and a voxet."""
     share = run.study.targets.share
@@ -189,7 +152,7 @@ def delineate(run: Run) -> targets.Delineation:
         share = _crossing_share(run)
     predict_volume(run)
     started = time.monotonic()
-    ds = xr.open_zarr(run.path("prospectivity.zarr"), chunks=None, consolidated=False)
+    ds = cube.open(run.path("prospectivity.zarr"))
     smallest = run.study.targets.min_volume
     with run.bar("targets") as progress:
         found = targets.delineate(
@@ -201,9 +164,10 @@ def delineate(run: Run) -> targets.Delineation:
             progress=progress,
         )
     targets.write_table(run.path("targets.csv"), found.table, note=run.study.note)
-    io.gocad.write_surfaces(run.path("targets.ts"), targets.surfaces(found.targets, run.grid))
-    store = zarr.open_group(run.path("prospectivity.zarr"), mode="r", zarr_format=3)
-    values = {"prospectivity": Lazy(store["score"])}  # read slab by slab
+    skins = targets.surfaces(found.targets, run.grid)
+    io.gocad.write_surfaces(run.path("targets.ts"), skins)
+    # written slab by slab, the volume is never read whole
+    values = {"prospectivity": Lazy(storage.group(run.path("prospectivity.zarr"), "r")["score"])}
     io.gocad.write_voxet(
         run.path("prospectivity.vo"), PropertyModel.from_grid(run.study.name, run.grid, values)
     )
@@ -211,7 +175,7 @@ def delineate(run: Run) -> targets.Delineation:
     run.folder.finish(
         "targets", hash_of(share), started, threshold=found.threshold, share=found.share, n=len(found.targets)
     )
-    for note in found.notes:
+    for note in (*found.notes, *skins.notes):
         run.say(f"targets: {note}")
     return found
 
@@ -221,7 +185,7 @@ def _write_map(run: Run, found: targets.Delineation) -> None:
     columns = {str(name): values.to_numpy() for name, values in found.table.items()}
     place = [[target.x, target.y, target.elevation] for target in found.targets]
     note = f"{view.CAUTION} {run.study.note}".strip()
-    footprints = [geopackage.footprint(target.cells, run.grid) for target in found.targets]
+    footprints = [geopackage.footprint(target.plan, run.grid) for target in found.targets]
     layers = [
         geopackage.points_layer("targets", place, columns, note=note),
         geopackage.Layer("footprints", footprints, columns, note),
@@ -259,14 +223,14 @@ def scene(run: Run) -> view.Scene:
     facts = run.folder.facts("targets")
     if not run.path("prospectivity.zarr").exists() or "threshold" not in facts:
         raise StudyError(f"no targets are in {run.folder.place} yet. Make them first: mpm3d run study.toml")
-    ds = xr.open_zarr(run.path("prospectivity.zarr"), chunks=None, consolidated=False)
+    percentiles, lowest = _percentiles(cube.open(run.path("prospectivity.zarr")), facts["threshold"])
     surfaces: dict[str, list[Any]] = {}
     for layer in run.study.layers:
         if isinstance(layer, DistanceLayer | InsideLayer):
             surfaces.setdefault(layer.role, []).extend(inputs.bodies(run.study, layer.files, _unsaid))
     for table in run.study.deposits:
         role = "blind deposit" if table.blind else "deposit"
-        found = inputs.bodies(run.study, [name for _, name in table.paths()], _unsaid)
+        found = inputs.deposit_bodies(run.study, table, _unsaid)
         sheets = [body for body in found if isinstance(body, Surface)]
         whole = [joined(table.name, sheets)] if len(sheets) == len(found) else found
         surfaces.setdefault(role, []).extend(whole)
@@ -276,14 +240,11 @@ def scene(run: Run) -> view.Scene:
     if run.blind:
         cells["blind deposit"] = {deposit.name: deposit.cells for deposit in run.blind}
     layers = cube.open(run.path("cube.zarr"))
-    score = ds["score"].values
-    percentiles = _percentiles(score)
-    lowest = percentiles[score >= np.float32(facts["threshold"])].min()
     return view.make_scene(
         title=f"{run.study.name}: prospectivity targets",
         grid=run.grid,
         score=percentiles,
-        threshold=float(lowest),
+        threshold=lowest,
         units="percentile of the scored volume",
         note=run.study.note,
         surfaces=surfaces,
@@ -293,12 +254,13 @@ def scene(run: Run) -> view.Scene:
     )
 
 
-def _percentiles(score: Any) -> Any:
-    """Share of the scored cells with a lower score, ties at mid-rank, in percent: even where scores crowd."""
-    values = np.full(score.shape, np.nan, dtype=np.float32)
-    scored = np.isfinite(score)
-    values[scored] = (rankdata(score[scored]) - 0.5) / scored.sum() * 100
-    return values
+def _percentiles(ds: xr.Dataset, threshold: float) -> tuple[Any, float]:
+    """Percentile of every scored cell, even where scores crowd, and the least of those at the threshold."""
+    score, grid = ds["score"].variable, cube.grid_of(ds)
+    windows = [block.core for block in blocks.tile(grid.shape, cube.chunk_of(ds))]
+    found = evaluate.percentiles(lambda: ((cut, score[cut].values) for cut in windows), grid.shape)
+    inside = (found[cut][score[cut].values >= np.float32(threshold)] for cut in windows)
+    return found, min(float(part.min(initial=100)) for part in inside)
 
 
 def draw(run: Run, path: Path | None = None, *, exaggeration: float = 1.0) -> Path:

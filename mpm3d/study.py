@@ -16,13 +16,15 @@ from typing import Annotated, Any, Literal
 import pyproj
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from mpm3d import io
-from mpm3d.errors import FormatError, StudyError
-from mpm3d.geometry import Lines, Points, Surface
+from mpm3d import boreholes, io
+from mpm3d.errors import StudyError
+from mpm3d.geometry import Bounds, Lines, Points, Surface
 from mpm3d.grid import Grid
+from mpm3d.wells import Well
 
 Files = Annotated[list[str], Field(min_length=1)]
 Pair = tuple[float, float]
+Positive = Annotated[int, Field(ge=1)]
 
 
 class _Table(BaseModel):
@@ -32,7 +34,7 @@ class _Table(BaseModel):
 
     def paths(self) -> Iterator[tuple[str, str]]:
         """Key and value of every file that the table names."""
-        for key in ("file", "files", "mesh", "points", "intervals"):
+        for key in ("file", "files", "mesh", "points", "intervals", "collar", "survey"):
             value = getattr(self, key, None)
             for one in value if isinstance(value, list) else [value] if value else []:
                 yield key, one
@@ -56,18 +58,28 @@ class GridTable(_Table):
     @field_validator("crs")
     @classmethod
     def _known(cls, value: str) -> str:
-        try:
-            return pyproj.CRS.from_user_input(value).to_string()
-        except pyproj.exceptions.CRSError as error:
-            raise ValueError(
-                f"{value!r} is not a coordinate reference system. Use a code such as 'EPSG:32651'"
-            ) from error
+        return _known_crs(value)
+
+
+def _known_crs(value: str) -> str:
+    try:
+        return pyproj.CRS.from_user_input(value).to_string()
+    except pyproj.exceptions.CRSError as error:
+        raise ValueError(
+            f"{value!r} is not a coordinate reference system. Use a code such as 'EPSG:32651'"
+        ) from error
 
 
 class TopographyTable(_Table):
     """``[topography]``: a GoCAD surface or a raster of ground elevations."""
 
     file: str
+
+
+class CubeTable(_Table):
+    """``[cube]``: cells of an object of the store along z, y, x, whole chunks of 50; for object stores."""
+
+    shards: tuple[Positive, Positive, Positive] | None = None
 
 
 class _Layer(_Table):
@@ -129,18 +141,53 @@ class ModelLayer(_Model):
     mesh: str = ""
 
 
+class RasterLayer(_Model):
+    """Values of a map, at all depths of a column or down to ``depth`` metres below the topography."""
+
+    kind: Literal["raster"]
+    property: str = ""
+    crs: str = ""
+    drape: Literal["column", "surface"] = "column"
+    depth: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("crs")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return _known_crs(value) if value else value
+
+
+class BoreholesLayer(_Layer):
+    """Length-weighted mean of an assay of drillholes, in the cells that they pass through and near them."""
+
+    kind: Literal["boreholes"]
+    collar: Annotated[str, Field(min_length=1)]
+    intervals: Annotated[str, Field(min_length=1)]
+    assay: Annotated[str, Field(min_length=1)]
+    survey: str = ""
+    radius: Annotated[float, Field(ge=0)] = 0.0
+
+
 Layer = Annotated[
-    DistanceLayer | InsideLayer | UbcLayer | VoxetLayer | ModelLayer, Field(discriminator="kind")
+    DistanceLayer | InsideLayer | UbcLayer | VoxetLayer | ModelLayer | RasterLayer | BoreholesLayer,
+    Field(discriminator="kind"),
 ]
 
 
 class DepositTable(_Table):
-    """``[[deposits]]``: a known orebody, from surfaces, points or drilled intervals."""
+    """``[[deposits]]``: a known orebody, from surfaces, points or drilled intervals.
+
+    With a table of collars, ``intervals`` are those of drillholes, and cells whose mean of ``assay`` is at
+    least ``cutoff`` are ore.
+    """
 
     name: Annotated[str, Field(min_length=1)]
     files: list[str] = []
     points: str = ""
     intervals: str = ""
+    collar: str = ""
+    survey: str = ""
+    assay: str = ""
+    cutoff: float | None = None
     thickness: Annotated[float, Field(gt=0)] | None = None
     min_share: Annotated[float, Field(gt=0, le=1)] | None = None
     style: str = ""
@@ -185,8 +232,10 @@ ModelTable = Annotated[ForestTable | NetworkTable, Field(discriminator="kind")]
 class PredictTable(_Table):
     """``[predict]``: how the volume is cut up."""
 
-    block: tuple[int, int, int] = (50, 50, 50)
-    workers: Annotated[int, Field(ge=1)] | None = None
+    block: tuple[Positive, Positive, Positive] = (50, 50, 50)
+    workers: Positive | None = None
+    processes: bool = False
+    memory: Annotated[float, Field(gt=0)] = 4.0
     max_missing: Annotated[int, Field(ge=0)] = 0
 
 
@@ -219,6 +268,7 @@ class Study(_Table):
     seed: Annotated[int, Field(ge=0)] = 0
     grid: GridTable
     topography: TopographyTable | None = None
+    cube: CubeTable = CubeTable()
     layers: Annotated[list[Layer], Field(min_length=1)]
     deposits: Annotated[list[DepositTable], Field(min_length=1)]
     samples: SamplesTable = SamplesTable()
@@ -263,6 +313,32 @@ def load(path: str | Path, *, runs: str | Path | None = None) -> Study:
     StudyError
         With one sentence for each problem, all at once.
     """
+    study, problems = examine(path, runs=runs)
+    if problems or study is None:
+        raise StudyError(problems)
+    return study
+
+
+def examine(path: str | Path, *, runs: str | Path | None = None) -> tuple[Study | None, list[str]]:
+    """Read a ``study.toml`` as far as it goes, and say everything that is wrong with it.
+
+    Parameters
+    ----------
+    path, runs
+        As in `load`.
+
+    Returns
+    -------
+    study : Study or None
+        Without the layers, deposits and other tables that are wrong; None if too little is left.
+    problems : list of str
+        A sentence each.
+
+    Raises
+    ------
+    StudyError
+        If there is no such file, or it is not TOML.
+    """
     place = Path(path)
     if not place.is_file():
         raise StudyError(f"{place} is not a file. `mpm3d init {place}` writes a study to start from.")
@@ -274,18 +350,29 @@ def load(path: str | Path, *, runs: str | Path | None = None) -> Study:
     table = _expand(raw, unset, "")
     problems = [_unset(name, places) for name, places in unset.items()]
     folder = place.resolve().parent
-    study = None
+    here = {"folder": folder, "runs": Path(runs).resolve() if runs else folder / "runs"}
+    reserved = [key for key in here if key in table]
+    problems += [f"{key!r} is not a key of study.toml. Remove it." for key in reserved]
+    study: Study | None
     try:
-        here = {"folder": folder, "runs": Path(runs).resolve() if runs else folder / "runs"}
-        reserved = [key for key in here if key in table]
-        problems += [f"{key!r} is not a key of study.toml. Remove it." for key in reserved]
         study = Study.model_validate({**table, **here})
     except ValidationError as error:
         problems += [_sentence(one, table) for one in error.errors()]
+        study = _valid(Study, {**_without(table, error), **here})
     problems += _check_contents(table, folder)
-    if problems or study is None:
-        raise StudyError(list(dict.fromkeys(problems)))
-    return study
+    return study, list(dict.fromkeys(problems))
+
+
+def _without(table: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:
+    """The tables of a study without those, and those of a list, in which something is wrong."""
+    wrong = {tuple(one["loc"][:2]) for one in error.errors()}
+    left: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, list):
+            left[key] = [item for number, item in enumerate(value) if (key, number) not in wrong]
+        elif key in ("grid", "name") or key not in {where[0] for where in wrong}:
+            left[key] = value
+    return left
 
 
 def _expand(value: Any, unset: dict[str, list[str]], key: str) -> Any:
@@ -352,10 +439,11 @@ def _sentence(error: Any, table: Mapping[str, Any]) -> str:
 def _keys(location: tuple[int | str, ...]) -> list[str]:
     """Keys that are allowed where a wrong one stands."""
     tables: dict[str, type[_Table]] = {
-        "grid": GridTable, "topography": TopographyTable, "deposits": DepositTable, "samples": SamplesTable,
+        "grid": GridTable, "topography": TopographyTable, "cube": CubeTable, "deposits": DepositTable,
+        "samples": SamplesTable,
         "predict": PredictTable, "targets": TargetsTable, "sources": SourceTable, "distance": DistanceLayer,
         "inside": InsideLayer, "ubc": UbcLayer, "voxet": VoxetLayer, "model": ModelLayer,
-        "forest": ForestTable,
+        "raster": RasterLayer, "boreholes": BoreholesLayer, "forest": ForestTable,
         **dict.fromkeys(("dl1", "dl2", "dl3", "dl4"), NetworkTable),
     }  # fmt: skip
     named = [tables[str(step)] for step in location[:-1] if str(step) in tables]
@@ -396,7 +484,7 @@ def _check_contents(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
 
 _LAYERS: dict[Any, type[_Table]] = {
     "distance": DistanceLayer, "inside": InsideLayer, "ubc": UbcLayer, "voxet": VoxetLayer,
-    "model": ModelLayer,
+    "model": ModelLayer, "raster": RasterLayer, "boreholes": BoreholesLayer,
 }  # fmt: skip
 
 
@@ -440,16 +528,19 @@ def _check_deposit(deposit: DepositTable, folder: Path, grid: Grid | None) -> It
     if sum(named) != 1:
         yield f"deposit {deposit.name!r} needs one of files, points and intervals, it has {sum(named)}."
         return
+    given = {key for key, value in deposit if value not in ("", None)}
+    holes = [key for key in ("collar", "survey", "assay", "cutoff") if key in given]
+    lacking = [key for key in ("collar", "intervals", "assay", "cutoff") if key not in given]
+    if holes and lacking:
+        yield (
+            f"deposit {deposit.name!r} has {', '.join(holes)}, so it comes from drillholes, and lacks "
+            f"{', '.join(lacking)}. Give collar, intervals, assay and cutoff."
+        )
+        return
     try:
         paths = [_present(folder / name) for _, name in deposit.paths()]
-        boxes = [
-            thing.bounds
-            for path in paths
-            if path.is_file()
-            for thing in io.read(path)
-            if isinstance(thing, Surface | Lines | Points)
-        ]
-    except (FormatError, OSError) as error:
+        boxes = [] if holes and not all(p.is_file() for p in paths) else _boxes(deposit, folder, paths)
+    except (ValueError, OSError) as error:
         yield f"deposit {deposit.name!r}: {error}"
         return
     if grid is None or not boxes:
@@ -463,6 +554,29 @@ def _check_deposit(deposit: DepositTable, folder: Path, grid: Grid | None) -> It
             f"y {b[1]:.0f} to {b[4]:.0f}, z {b[2]:.0f} to {b[5]:.0f} m, the grid x {g[0]:.0f} to {g[3]:.0f}, "
             f"y {g[1]:.0f} to {g[4]:.0f}, z {g[2]:.0f} to {g[5]:.0f} m. Move the grid or check the file."
         )
+
+
+def _boxes(deposit: DepositTable, folder: Path, paths: list[Path]) -> list[Bounds]:
+    """Bounds of each body of a deposit, of the ore alone where it is drilled."""
+    if not deposit.collar:
+        bodies = [thing for path in paths if path.is_file() for thing in io.read(path)]
+        return [thing.bounds for thing in bodies if isinstance(thing, Surface | Lines | Points)]
+    wells = drillholes(deposit, folder)
+    boreholes.check_column(wells, deposit.assay)
+    found = boreholes.ore(wells, deposit.assay, deposit.cutoff or 0.0)
+    if not len(found.segments):
+        raise ValueError(
+            f"no interval of {deposit.intervals} reaches {deposit.assay} = {deposit.cutoff:g}. Lower the "
+            "cutoff."
+        )
+    return [found.bounds]
+
+
+def drillholes(table: DepositTable | BoreholesLayer, folder: Path) -> list[Well]:
+    """The drillholes of a layer or a deposit, whose files are relative to ``folder``."""
+    survey = _present(folder / table.survey) if table.survey else None
+    collar, intervals = _present(folder / table.collar), _present(folder / table.intervals)
+    return io.drillholes.read_drillholes(collar, survey, intervals)
 
 
 def _present(path: Path) -> Path:

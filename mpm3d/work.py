@@ -12,7 +12,7 @@ import numpy as np
 
 from mpm3d import cube, inputs, labels, models
 from mpm3d.grid import Grid
-from mpm3d.run import Progress, RunFolder, hash_of
+from mpm3d.run import RunFolder, hash_of
 from mpm3d.samples import Samples, from_cube
 from mpm3d.study import ForestTable, ModelTable, NetworkTable, Study, sha256
 
@@ -20,8 +20,8 @@ log = logging.getLogger("mpm3d")
 
 
 @contextmanager
-def _no_bar(label: str) -> Iterator[Progress]:
-    yield lambda done, total: None
+def _no_bar(label: str) -> Iterator[Callable[..., None]]:
+    yield lambda done, total, words="": None
 
 
 class Run:

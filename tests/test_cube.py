@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import fsspec
 import numpy as np
 import pytest
 import rioxarray  # noqa: F401
@@ -64,6 +65,111 @@ def test_the_store_is_zarr_3_in_the_chunks_asked_for(tmp_path):
     assert array.metadata.zarr_format == 3
     assert array.chunks == CHUNK
     assert np.isnan(array.fill_value)
+
+
+def test_chunks_are_about_50_cells_wide_and_packed_with_blosc_zstd(tmp_path):
+    large = Grid((100, 120, 60), (10.0, 10.0, 10.0), (0.0, 0.0, 0.0), "EPSG:32651")
+    cube.create(tmp_path / "cube.zarr", large)
+    cube.add_layer(
+        tmp_path / "cube.zarr", "a", lambda g: np.ones(g.shape), units="m", long_name="a", workers=2
+    )
+    group = zarr.open_group(tmp_path / "cube.zarr", mode="r")
+    for name in ("a", "study_volume"):
+        assert group[name].chunks == (50, 50, 50)
+        assert group[name].shards is None
+        (packing,) = group[name].compressors
+        assert (type(packing).__name__, packing.cname.value) == ("BloscCodec", "zstd")
+
+
+@pytest.mark.parametrize(("shards", "expected"), [((4, 4, 6), (4, 4, 6)), ((90, 90, 90), (6, 8, 9))])
+def test_shards_hold_the_same_values_under_the_same_hash(tmp_path, shards, expected):
+    plain = make(tmp_path / "plain.zarr", volume=low)
+    place = tmp_path / "shards.zarr"
+    cube.create(place, GRID, chunk=CHUNK, shards=shards)
+    cube.set_study_volume(place, low)
+    asked = []
+    cube.add_layer(
+        place, "a", lambda g: (asked.append(g.shape), numbers(g))[1], units="m", long_name="number a"
+    )
+    ds = cube.open(place)
+    assert cube.shard_of(ds) == expected
+    assert cube.chunk_of(ds) == CHUNK
+    assert cube.shard_of(plain) == CHUNK
+    array = zarr.open_group(place, mode="r")["a"]
+    assert (array.chunks, array.shards) == (CHUNK, expected)
+    np.testing.assert_array_equal(ds["a"].values, plain["a"].values)
+    assert cube.hash_of(ds) == cube.hash_of(plain)
+    assert np.all(
+        np.max(asked, axis=0) == CHUNK
+    )  # computed chunk by chunk, also where a shard is written at once
+    files = [path for path in (place / "a" / "c").rglob("*") if path.is_file()]
+    # those of nothing but missing values are not written
+    assert 0 < len(files) <= np.prod([-(-n // s) for n, s in zip(GRID.shape, expected, strict=True)])
+
+
+@pytest.mark.parametrize("workers", [2, 3, 40])
+def test_threads_write_the_same_layer(tmp_path, workers):
+    one = make(tmp_path / "one.zarr", volume=low)
+    place, seen = tmp_path / "more.zarr", []
+    make(place, volume=low, names=())
+    cube.add_layer(
+        place, "a", numbers, units="m", long_name="number a", workers=workers,
+        progress=lambda done, total: seen.append((done, total)),
+    )  # fmt: skip
+    np.testing.assert_array_equal(cube.open(place)["a"].values, one["a"].values)
+    assert cube.hash_of(cube.open(place)) == cube.hash_of(one)
+    assert seen == [(done, 18) for done in range(1, 19)]
+
+
+def test_an_error_in_a_thread_is_raised_and_leaves_the_layer_unlisted(tmp_path):
+    place = tmp_path / "cube.zarr"
+    make(place, names=())
+
+    def fill(grid):
+        if grid.corner[0] > GRID.corner[0]:
+            raise OSError("disk full")
+        return numbers(grid)
+
+    with pytest.raises(OSError, match="disk full"):
+        cube.add_layer(place, "a", fill, units="m", long_name="a", workers=2)
+    assert cube.layers_of(cube.open(place)) == ()
+
+
+@pytest.mark.parametrize("shards", [None, (4, 4, 6)])
+def test_any_fsspec_url_is_a_store(tmp_path, shards):
+    plain = make(tmp_path / "plain.zarr", volume=low, names=("a", "b"))
+    for url in (f"memory://{tmp_path.name}/cube.zarr", (tmp_path / "local.zarr").as_uri()):
+        with pytest.raises(FileNotFoundError, match=f"there is no cube at {url}"):
+            cube.open(url)
+        cube.create(url, GRID, chunk=CHUNK, shards=shards)
+        cube.set_study_volume(url, low)
+        for name in ("a", "b"):
+            cube.add_layer(url, name, numbers, units="m", long_name=f"number {name}", workers=2)
+        ds = cube.open(url)
+        assert cube.hash_of(ds) == cube.hash_of(plain)
+        window = (slice(-1, 6), slice(-2, 8), slice(-3, 10))
+        np.testing.assert_array_equal(
+            cube.read_window(ds, ["b"], window), cube.read_window(plain, ["b"], window)
+        )
+        with pytest.raises(FileExistsError, match="exists already"):
+            cube.create(url, GRID)
+        cube.create(url, GRID, overwrite=True)
+        assert cube.layers_of(cube.open(url)) == ()
+
+
+def test_a_url_that_holds_something_else_is_not_overwritten():
+    files = fsspec.filesystem("memory")
+    files.pipe_file("/letters/dear.txt", b"keep")
+    with pytest.raises(FileExistsError, match="is not a Zarr store, so it is not overwritten"):
+        cube.create("memory://letters", GRID, overwrite=True)
+    assert files.cat_file("/letters/dear.txt") == b"keep"
+
+
+def test_shards_that_are_not_whole_chunks_are_refused(tmp_path):
+    message = r"shards of \(4, 6, 3\) cells \(z, y, x\) are not whole chunks of \(2, 4, 3\) along y"
+    with pytest.raises(ValueError, match=message + ". Use a multiple of 4"):
+        cube.create(tmp_path / "cube.zarr", GRID, chunk=CHUNK, shards=(4, 6, 3))
+    assert not (tmp_path / "cube.zarr").exists()
 
 
 def test_coordinates_are_centres_with_cf_attributes_and_a_crs_that_rioxarray_reads(tmp_path):

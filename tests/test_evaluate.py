@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import rankdata
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from mpm3d.evaluate import (
@@ -12,11 +13,18 @@ from mpm3d.evaluate import (
     capture,
     classification,
     crossing,
+    cut_volume,
     draw_pa_curve,
     pa_curve,
+    percentiles,
     volume_ranks,
+    volume_ranks_by_block,
 )
 
+numbers = st.one_of(
+    st.floats(width=32, allow_infinity=False), st.sampled_from([0.0, -0.0, 1.0, 0.5, -0.5, 1e-40, np.nan])
+)
+blockwise = st.lists(st.lists(numbers, max_size=12), min_size=1, max_size=6)
 coarse = st.lists(st.integers(0, 6), min_size=1, max_size=40)
 
 
@@ -75,6 +83,53 @@ def test_ranks_refuse_an_empty_reference_and_odd_weights():
         volume_ranks([1.0], [0.0, 1.0], weights=[1.0])
     with pytest.raises(ValueError, match="none below 0"):
         volume_ranks([1.0], [0.0, 1.0], weights=[1.0, -1.0])
+
+
+@given(blockwise, st.floats(0.001, 1))
+def test_the_cut_of_a_volume_is_the_score_of_the_last_cell_of_the_share(blocks, share):
+    scores = np.concatenate([np.array(block, np.float32) for block in blocks])
+    best = np.sort(scores[~np.isnan(scores)])[::-1]
+    found = cut_volume(lambda: blocks, share)
+    if not len(best):
+        assert found is None
+    else:
+        assert (np.float32(found.threshold), found.n) == (
+            best[max(1, round(share * len(best))) - 1],
+            len(best),
+        )
+
+
+def test_the_cut_of_a_volume_refuses_a_share_that_is_none():
+    for share in (0.0, 1.5, np.nan):
+        with pytest.raises(ValueError, match="of the volume must lie above 0 and at most be 1"):
+            cut_volume(lambda: [[1.0]], share)
+
+
+@given(blockwise, st.lists(numbers, max_size=12))
+def test_ranks_by_block_are_those_of_the_whole_volume_to_the_last_bit(blocks, scores):
+    whole = np.concatenate([np.array(block) for block in blocks])
+    if np.isnan(whole).all():
+        with pytest.raises(ValueError, match="the reference holds no score, so nothing can be ranked"):
+            volume_ranks_by_block(scores, blocks)
+    else:
+        assert volume_ranks_by_block(scores, iter(blocks)).tolist() == volume_ranks(scores, whole).tolist()
+
+
+@pytest.mark.parametrize("limit", [1, 40, 1 << 22])
+def test_percentiles_of_a_volume_are_mid_ranks_however_few_are_sorted_at_once(rng, limit):
+    score = np.round(rng.normal(size=(5, 6, 7)), 1).astype(np.float32)
+    score[rng.random(score.shape) < 0.2] = np.nan
+    cuts = [np.s_[z : z + 2, y : y + 4, 0:7] for z in (0, 2, 4) for y in (0, 4)]
+    found = percentiles(lambda: ((cut, score[cut]) for cut in cuts), score.shape, limit=limit)
+    known = ~np.isnan(score)
+    expected = np.full(score.shape, np.nan, np.float32)
+    expected[known] = (rankdata(score[known]) - 0.5) / known.sum() * 100
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_percentiles_of_a_volume_without_a_score_are_missing():
+    found = percentiles(lambda: [(np.s_[0:1, 0:1, 0:2], np.full((1, 1, 2), np.nan))], (1, 1, 2))
+    assert np.isnan(found).all()
 
 
 def test_auc_from_ranks_equals_sklearn_pooled_and_by_deposit(rng):
@@ -157,6 +212,9 @@ def test_the_crossing_is_the_smallest_volume_where_captured_reaches_what_is_left
 def test_a_crossing_on_a_step_takes_what_the_step_brings_in():
     found = crossing(pa_curve({"A": [0.3, 0.3, 0.3]}))
     assert (found.volume, found.captured, found.density) == pytest.approx((0.3, 1.0, 1 / 0.3))
+    # 1 - 0.8 is 0.19999999999999996, and yet the line is met at the step to 0.2
+    found = crossing(pa_curve({"A": [0.0, 0.0, 0.0, 0.0, 0.2]}))
+    assert (found.volume, found.captured) == (0.2, 1.0)
 
 
 def test_deposits_and_cells_may_cross_apart():

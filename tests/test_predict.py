@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import filelock
@@ -19,6 +22,8 @@ import zarr
 from mpm3d import cube
 from mpm3d.grid import Grid
 from mpm3d.predict import DifferentRun, Settings, predict
+from mpm3d.predict.job import make_job
+from mpm3d.predict.scoring import _Models
 
 SHAPE = (13, 11, 9)
 LAYERS = ("a", "b")
@@ -104,6 +109,31 @@ def slow_scores(values, weights, inside=None, max_missing=0):
     return result
 
 
+class TermByTerm(Linear):
+    """The same sum in one order, so that a cell has the same bits in whatever batch it comes."""
+
+    def score_samples(self, patches):
+        total = np.zeros(len(patches))
+        for at in np.ndindex(self.weights.shape):
+            total += self.weights[at] * np.nan_to_num(patches[(slice(None), *at)].astype(np.float64), nan=0.5)
+        return total
+
+
+def load(kind, *words):
+    return [kind(*words)]
+
+
+def shifted_sums(values, weights):
+    """The same for every cell at once: the volume moved by each offset of the patch."""
+    margin = [(n // 2, n // 2) for n in weights.shape[1:]]
+    wide = np.nan_to_num(np.pad(values.astype(float), [(0, 0), *margin], constant_values=np.nan), nan=0.5)
+    total = np.zeros(values.shape[1:])
+    for layer, *offset in np.ndindex(weights.shape):
+        cut = tuple(slice(o, o + n) for o, n in zip(offset, total.shape, strict=True))
+        total += weights[(layer, *offset)] * wide[(layer, *cut)]
+    return total
+
+
 def score_of(path, name="score"):
     with cube.open(path) as ds:
         return ds[name].values
@@ -128,12 +158,50 @@ def test_scores_equal_one_cell_after_the_other_whatever_the_block(tmp_path, cube
     assert (made.reused, made.lost) == (0, {"a": 0.0, "b": 0.0})
 
 
+@pytest.mark.slow
+def test_scores_have_the_same_bits_for_usual_blocks_on_odd_grids_threads_and_processes(tmp_path, rng):
+    shape, weights = (51, 33, 101), kernel((3, 3, 3))
+    values = rng.normal(size=(2, *shape)).astype(np.float32)
+    path = make_cube(tmp_path / "cube.zarr", values, chunk=(50, 50, 50))
+    expected, first = shifted_sums(values, weights), None
+    blocks = {16: (16, 16, 16), 50: (50, 50, 50), 64: (64, 32, 100)}
+    cases = [(name, n, False) for name in blocks for n in (1, 2)]
+    cases += [(16, 2, True), (50, 1, True), (64, 2, True)]
+    for number, (name, workers, processes) in enumerate(cases):
+        out = tmp_path / f"{number}.zarr"
+        settings = Settings(block=blocks[name], workers=workers, processes=processes)
+        predict(path, partial(load, TermByTerm, weights), out, model_hash="m", settings=settings)
+        found = score_of(out)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+        first = found if first is None else first
+        np.testing.assert_array_equal(found, first)
+
+
+def test_a_network_scores_a_cell_the_same_in_whatever_block_it_lies(tmp_path, cube_path, values, rng):
+    from mpm3d import models
+
+    patches = rng.normal(size=(16, 2, 3, 3, 3)).astype(np.float32)
+    network = models.make("dl4", LAYERS, epochs=1).fit(patches, np.arange(16) % 2, rng=rng)
+    found = []
+    for block, workers in (((50, 50, 50), 1), ((4, 4, 4), 1), ((4, 4, 4), 2)):
+        out = tmp_path / f"{len(found)}.zarr"
+        settings = Settings(block=block, workers=workers)
+        predict(cube_path, [network], out, model_hash="m", settings=settings)
+        found.append(score_of(out))
+    np.testing.assert_allclose(found[1], found[0], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(found[2], found[1])
+    wide = np.pad(values, [(0, 0), (1, 1), (1, 1), (1, 1)], constant_values=np.nan)
+    for z, y, x in ((0, 0, 0), (12, 10, 8), (6, 0, 8), (5, 4, 3)):
+        own = wide[None, :, z : z + 3, y : y + 3, x : x + 3]
+        assert network.score_samples(own)[0] == pytest.approx(found[0][z, y, x], abs=1e-6)
+
+
 def places():
     ends = [sorted({0, n // 2, n - 1}) for n in SHAPE]
     return [(z, y, x) for z in ends[0] for y in ends[1] for x in ends[2]]
 
 
-@pytest.mark.parametrize("block", [(4, 4, 4), (5, 11, 3)])
+@pytest.mark.parametrize("block", [(4, 4, 4), (5, 11, 3), (16, 16, 16)])
 def test_impulses_on_faces_edges_and_corners_land_where_they_should(tmp_path, block):
     values = np.zeros((2, *SHAPE), np.float32)
     for place in places():
@@ -175,6 +243,73 @@ def test_several_members_give_their_mean_and_spread(tmp_path, cube_path, values)
     np.testing.assert_allclose(score_of(out, "spread"), each.std(axis=0), rtol=1e-5, atol=1e-6)
 
 
+def test_members_share_the_patches(tmp_path, cube_path):
+    seen = []
+
+    class Looking(Linear):
+        def score_samples(self, patches):
+            seen.append(id(patches))
+            assert patches.transpose(2, 3, 4, 0, 1).flags.c_contiguous
+            return super().score_samples(patches)
+
+    settings = Settings(batch=100, workers=1)
+    predict(cube_path, [Looking(), Looking()], tmp_path / "p.zarr", model_hash="m", settings=settings)
+    assert len(seen) == 2 * 13
+    assert seen[0::2] == seen[1::2]
+
+
+def test_blocks_without_a_cell_of_the_study_are_neither_read_nor_scored(tmp_path, values, monkeypatch):
+    inside = np.zeros(SHAPE, bool)
+    inside[:4] = True
+    path = make_cube(tmp_path / "cube.zarr", values, inside)
+    read, scored, really = [], [], cube.read_window
+
+    def reading(ds, layers, window):
+        read.append(window)
+        return really(ds, layers, window)
+
+    class Counting(Linear):
+        def score_samples(self, patches):
+            scored.append(len(patches))
+            return super().score_samples(patches)
+
+    monkeypatch.setattr(cube, "read_window", reading)
+    made = predict(
+        path, [Counting()], tmp_path / "p.zarr", model_hash="m", settings=Settings(block=(4, 4, 4), workers=1)
+    )
+    assert (made.blocks, len(read), sum(scored)) == (36, 9, 4 * 11 * 9)
+    assert not list((tmp_path / "p.zarr" / "score" / "c").glob("[123]")), "nothing is stored for them"
+    assert made.n_scored == made.n_study == 4 * 11 * 9
+
+
+def test_the_model_is_loaded_once_by_a_worker_until_another_is_asked_for(tmp_path, cube_path):
+    calls = []
+
+    def loading():
+        calls.append(1)
+        return [Linear()]
+
+    def loaded(model, token):
+        settings = Settings(scheduler="tcp://a:1")
+        job = make_job(cube_path, (Linear(),), tmp_path / token, settings, model_hash=model, load=loading)
+        return _Models.of(kept, job)
+
+    kept = _Models()
+    assert loaded("m", "1") is loaded("m", "2")
+    assert len(calls) == 1
+    assert loaded("other", "3") is loaded("other", "4")
+    assert len(calls) == 2
+
+
+def test_the_log_says_how_fast_and_how_long(tmp_path, cube_path, caplog):
+    caplog.set_level("INFO", logger="mpm3d")
+    predict(cube_path, [Linear()], tmp_path / "p.zarr", model_hash="m", settings=Settings(block=(7, 11, 9)))
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0].startswith("predict: 2 of 2 blocks of (7, 11, 9) cells to do, ")
+    assert re.match(r"predict: block 1 of 2, [0-9,]+ cells/s, [0-9]:[0-9]{2}:[0-9]{2} left", lines[1])
+    assert lines[2].startswith("predict: block 2 of 2, ")
+
+
 def test_the_order_of_the_model_s_layers_counts_not_that_of_the_cube(tmp_path, cube_path, values):
     turned = Linear(kernel()[::-1].copy(), layers=("b", "a"))
     predict(cube_path, [turned], tmp_path / "p.zarr", model_hash="m")
@@ -203,10 +338,16 @@ def test_progress_counts_every_block_once(tmp_path, cube_path):
     settings = Settings(block=(4, 4, 4), workers=3)
     predict(
         cube_path, [Linear()], tmp_path / "p.zarr", model_hash="m", settings=settings,
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total, words: seen.append((done, total, words)),
     )  # fmt: skip
     total = 4 * 3 * 3
-    assert seen == [(n, total) for n in range(total + 1)]
+    counted = [words.split(",")[0] for _, _, words in seen]
+    assert counted == [f"block {n} of {total}" for n in range(total + 1)]
+    assert all("cells/s" in words for _, _, words in seen[1:])
+    cells = [done for done, _, _ in seen]
+    assert (cells[0], cells[-1]) == (0, 13 * 11 * 9)
+    assert cells == sorted(set(cells))
+    assert {whole for _, whole, _ in seen} == {13 * 11 * 9}
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -224,9 +365,9 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_bytes(tmp_path, cube_path
     seen = []
     made = predict(
         cube_path, [Linear()], out, model_hash="m", settings=settings,
-        progress=lambda done, total: seen.append(done),
+        progress=lambda done, total, words: seen.append(words),
     )  # fmt: skip
-    assert seen == list(range(kept, 37))
+    assert [words.split(",")[0] for words in seen] == [f"block {n} of 36" for n in range(kept, 37)]
     assert (made.blocks, made.reused, made.n_scored) == (36, kept, whole.n_scored)
     assert made.missing == whole.missing
     assert bytes_of(out) == bytes_of(tmp_path / "whole.zarr")
@@ -295,6 +436,44 @@ def test_another_model_cube_or_setting_is_refused_and_overwrite_starts_again(tmp
     np.testing.assert_allclose(score_of(out), slow_scores(values + 1, kernel()), rtol=1e-5, atol=1e-5)
 
 
+def test_the_command_line_goes_before_the_study_in_where_blocks_are_scored(monkeypatch):
+    from typer.testing import CliRunner
+
+    from mpm3d import cli, stages
+
+    seen = []
+    monkeypatch.setattr(cli, "_run", lambda *words: nullcontext(words))
+    monkeypatch.setattr(stages, "predict_volume", lambda run, **how: seen.append((run, how)))
+    for words in (
+        "",
+        "--workers 3",
+        "--workers 3 --threads",
+        "--processes",
+        "--scheduler tcp://a:1 --overwrite",
+    ):
+        assert CliRunner().invoke(cli.app, ["predict", "study.toml", *words.split()]).exit_code == 0
+    told = [(how["workers"], how["processes"], how["scheduler"], how["overwrite"]) for _, how in seen]
+    assert told == [
+        (None, None, "", False),
+        (3, True, "", False),
+        (3, False, "", False),
+        (None, True, "", False),
+        (None, None, "tcp://a:1", True),
+    ]
+    assert all(run[2] is False for run, _ in seen), "cube and model are kept"
+
+
+def test_a_worker_refuses_a_model_folder_that_holds_another_model(tmp_path, rng):
+    from mpm3d import fit, models, stages
+
+    patches = rng.normal(size=(20, 2, 1, 1, 1)).astype(np.float32)
+    forest = models.make("forest", LAYERS, n_estimators=3).fit(patches, np.arange(20) % 2, rng=rng)
+    info = fit.save_members(tmp_path / "model", [fit.Fitted(forest, 0, ("A",), "", 10, 10, 0.1)], {})
+    assert len(stages._members_of(tmp_path / "model", info["hash"])) == 1
+    with pytest.raises(ValueError, match=r"holds the model [0-9a-f]{12}…, and other… is to predict\. It was"):
+        stages._members_of(tmp_path / "model", "other")
+
+
 def test_settings_that_do_not_change_scores_may_change_between_runs(tmp_path, cube_path):
     out = tmp_path / "p.zarr"
     predict(cube_path, [Linear()], out, model_hash="m", settings=Settings(workers=1))
@@ -360,6 +539,20 @@ def test_settings_out_of_range_are_refused():
         Settings(block=(0, 4, 4))
     with pytest.raises(ValueError, match="max_missing=-1 is not possible"):
         Settings(max_missing=-1)
+    with pytest.raises(ValueError, match="memory=0 GB is not possible, more than 0 is needed"):
+        Settings(memory=0)
+    with pytest.raises(
+        ValueError, match=r"scheduler='10\.0\.0\.1:8786' is not the address of a dask cluster"
+    ):
+        Settings(scheduler="10.0.0.1:8786")
+    with pytest.raises(ValueError, match=r"processes=True and scheduler='tcp://a:1' exclude each other"):
+        Settings(scheduler="tcp://a:1", processes=True)
+
+
+@pytest.mark.parametrize("settings", [Settings(processes=True), Settings(scheduler="tcp://a:1")])
+def test_workers_elsewhere_load_the_model_themselves(tmp_path, cube_path, settings):
+    with pytest.raises(ValueError, match=r"worker processes load the model themselves, .*functools\.partial"):
+        predict(cube_path, [Linear()], tmp_path / "p.zarr", model_hash="m", settings=settings)
 
 
 def test_a_block_that_cannot_fit_is_refused_before_anything_is_written(tmp_path, cube_path):
@@ -368,7 +561,31 @@ def test_a_block_that_cannot_fit_is_refused_before_anything_is_written(tmp_path,
         ValueError, match=r"GB in all, and 1e-05 GB are allowed\. Lower block, batch or workers"
     ):
         predict(cube_path, [Linear()], out, model_hash="m", settings=Settings(memory=1e-5))
+    settings = Settings(memory=0.1, processes=True, workers=1)
+    with pytest.raises(
+        ValueError, match=r"with 0\.4 GB for the processes themselves, and 0\.1 GB are allowed"
+    ):
+        predict(cube_path, partial(load, Linear), out, model_hash="m", settings=settings)
     assert not out.exists()
+
+
+def test_a_block_that_would_fit_is_named_and_does(tmp_path, cube_path):
+    settings = Settings(memory=6e-4, workers=1, batch=10)
+    with pytest.raises(
+        ValueError, match=r"a block of \(13, 11, 9\) .* Blocks of \(8, 8, 8\) would fit\. Lower"
+    ):
+        predict(
+            cube_path,
+            [Linear()],
+            tmp_path / "p.zarr",
+            model_hash="m",
+            settings=replace(settings, memory=1e-4),
+        )
+    made = predict(
+        cube_path, [Linear()], tmp_path / "p.zarr", model_hash="m",
+        settings=replace(settings, memory=1e-4, block=(8, 8, 8)),
+    )  # fmt: skip
+    assert made.n_scored == 13 * 11 * 9
 
 
 def test_no_more_workers_run_than_asked_for(tmp_path, cube_path):

@@ -1,7 +1,15 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
+import subprocess
+import sys
+import tracemalloc
+from itertools import product
+from pathlib import Path
 
+import cc3d
 import igl
 import numpy as np
 import pytest
@@ -12,12 +20,12 @@ from scipy import ndimage
 
 from mpm3d import cube
 from mpm3d.grid import Grid
-from mpm3d.targets import COLUMNS, delineate, surfaces, write_table
+from mpm3d.targets import COLUMNS, delineate, skins, surfaces, write_table
 
 GRID = Grid((9, 11, 13), (50.0, 25.0, 20.0), (-450.0, 4_000_000.0, 500_000.0), "EPSG:32651")
 
 
-def dataset(score, grid=GRID, **more):
+def dataset(score, grid=GRID, chunks=(4, 5, 6), **more):
     """A Dataset as the block engine makes it, in memory."""
     variables = {"score": (("z", "y", "x"), score.astype(np.float32))}
     variables |= {name: (("z", "y", "x"), values.astype(np.float32)) for name, values in more.items()}
@@ -29,7 +37,7 @@ def dataset(score, grid=GRID, **more):
         "grid_crs": grid.crs,
     }
     ds = xr.Dataset(variables, coords, attrs)
-    ds["score"].encoding["chunks"] = (4, 5, 6)
+    ds["score"].encoding["chunks"] = chunks
     return ds
 
 
@@ -100,6 +108,100 @@ def test_bodies_are_the_parts_that_touch_by_face_edge_or_corner(rng):
     assert len(made.targets) == number
     expected = {frozenset(map(tuple, np.argwhere(labels == k + 1))) for k in range(number)}
     assert {frozenset(map(tuple, target.cells)) for target in made.targets} == expected
+
+
+sizes = st.tuples(st.integers(1, 9), st.integers(3, 11), st.integers(4, 13))
+
+
+def bodies_of(made):
+    return {frozenset(map(tuple, target.cells)) for target in made.targets}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), sizes, st.floats(0.02, 0.9), st.booleans())
+def test_bodies_of_any_blocks_are_those_of_the_whole_volume(seed, chunks, share, smooth):
+    rng = np.random.default_rng(seed)
+    score = rng.random(GRID.shape)
+    score = ndimage.uniform_filter(score, 3) if smooth else score
+    score[rng.random(GRID.shape) < 0.1] = np.nan
+    made = delineate(dataset(score, chunks=chunks), {}, share=share)
+    labels = cc3d.connected_components((score.astype(np.float32) >= made.threshold).astype(np.uint8))
+    number = labels.max()
+    assert len(made.targets) == number
+    assert bodies_of(made) == {frozenset(map(tuple, np.argwhere(labels == k + 1))) for k in range(number)}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32 - 1), sizes, st.floats(0.02, 0.5), st.integers(0, 4))
+def test_the_table_does_not_depend_on_the_blocks_to_the_last_bit(seed, chunks, share, smallest):
+    rng = np.random.default_rng(seed)
+    score, spread = rng.random((2, *GRID.shape)) ** rng.integers(1, 40)
+    known = {name: np.argwhere(rng.random(GRID.shape) < 0.02) for name in "AB"}
+    known["B"] = np.array([cell for cell in known["B"].tolist() if cell not in known["A"].tolist()])
+    more = {"ground": rng.normal(size=GRID.shape[1:]) * 100, "min_volume": smallest * GRID.cell_volume}
+    found, whole = (
+        delineate(dataset(score, chunks=size, spread=spread), known, share=share, **more)
+        for size in (chunks, GRID.shape)
+    )
+    assert found.table.equals(whole.table)
+    assert [t.cells.tolist() for t in found.targets] == [t.cells.tolist() for t in whole.targets]
+    assert (found.n_zone, found.share, found.notes) == (whole.n_zone, whole.share, whole.notes)
+
+
+@pytest.mark.parametrize("step", [s for s in product((-1, 0, 1), repeat=3) if s > (0, 0, 0)])
+def test_cells_of_two_blocks_that_touch_only_by_a_face_an_edge_or_a_corner_are_one_body(step):
+    score = np.zeros(GRID.shape)
+    # the blocks of 4 x 5 x 6 cells meet in the corner between the cells (3, 4, 5) and (4, 5, 6)
+    one = np.where(np.array(step) < 0, [4, 5, 6], [3, 4, 5])
+    score[tuple(one)] = score[tuple(one + step)] = 1.0
+    (target,) = delineate(dataset(score), {}, share=share_of(2)).targets
+    assert sorted(map(tuple, target.cells)) == sorted([tuple(one), tuple(one + step)])
+
+
+def test_a_body_that_winds_through_every_block_is_one():
+    score = np.zeros(GRID.shape)
+    score[::2, ::2, :] = 1.0  # rods along x, joined at alternating ends into one snake a level
+    for level in range(0, 9, 2):
+        for row in range(1, 11, 2):
+            score[level, row, 0 if row % 4 == 1 else -1] = 1.0
+        if level:
+            score[level - 1, 0 if level % 4 == 0 else -1, 0] = 1.0
+    n = int(score.sum())
+    for chunks in ((1, 2, 3), (2, 3, 2), (4, 5, 6)):
+        (target,) = delineate(dataset(score, chunks=chunks), {}, share=share_of(n)).targets
+        assert (target.n_cells, target.place.shape) == (n, GRID.shape)
+
+
+def test_means_are_exact_however_small_the_scores_of_a_body_are(rng):
+    score = np.zeros(GRID.shape, np.float32)
+    score[0, 0, :7] = rng.random(7)
+    score[4:7, 4:7, 4:7] = rng.random((3, 3, 3)) * 1e-30
+    spread = (rng.random(GRID.shape) * 1e-6).astype(np.float32)
+    large, small = delineate(dataset(score, spread=spread), {}, share=share_of(34)).targets
+    for target in (large, small):
+        cells = tuple(target.cells.T)
+        for found, values in ((target.mean_score, score[cells]), (target.spread, spread[cells])):
+            assert found == pytest.approx(math.fsum(values.tolist()) / len(values), rel=1e-15, abs=0)
+
+
+def test_memory_does_not_grow_with_the_volume(tmp_path, rng):
+    peaks = []
+    for number, levels in enumerate((20, 120)):
+        grid = Grid((levels, 60, 60), (50, 50, 50), (0, 0, 0), "EPSG:32651")
+        smooth = ndimage.gaussian_filter(rng.random(grid.shape), 3)
+        ds = dataset(smooth, grid, (20, 20, 20))
+        ds.to_zarr(tmp_path / f"{number}.zarr", zarr_format=3, consolidated=False)
+        with cube.open(tmp_path / f"{number}.zarr") as stored:
+            if not number:
+                delineate(stored, {}, share=0.02)  # what is loaded at the first call is not counted
+            tracemalloc.start()
+            made = delineate(stored, {}, share=0.02)
+            plans = [target.plan for target in made.targets]
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        assert plans
+    assert peaks[1] < 1.3 * peaks[0]
+    assert peaks[1] < 4 * 120 * 60 * 60  # all scores
 
 
 def test_bodies_that_are_mostly_known_deposit_come_last_and_the_others_by_mean_score(rng):
@@ -232,6 +334,33 @@ def test_skins_are_closed_face_out_and_hold_exactly_the_cells(rng):
         assert set(np.flatnonzero(winding > 0.5)) == set(inside)
 
 
+def test_the_plan_of_a_body_is_its_cells_seen_from_above(rng):
+    for target in delineate(dataset(rng.random(GRID.shape)), {}, share=0.1).targets:
+        expected = np.unique(target.cells[:, 1:], axis=0)
+        assert np.array_equal(target.plan, np.column_stack([np.zeros(len(expected), int), expected]))
+
+
+def test_the_skin_of_a_very_large_body_is_of_larger_cells_that_hold_it_and_says_so(rng, monkeypatch):
+    monkeypatch.setattr(skins, "_MOST_CELLS", 100)
+    monkeypatch.setattr(skins, "_COARSE_BOX", 60)
+    score = low(rng)
+    score[1:8, 2:9, 1:12] = 0.9
+    score[0, 0, 0] = 0.8
+    made = delineate(dataset(score), {}, share=share_of(540))
+    found = surfaces(made.targets, GRID)
+    large, small = found
+    # 7 x 7 x 11 cells are 3 x 3 x 4 of 3 x 3 x 3, the last of each row cut short at the end of the body
+    assert large.is_closed
+    assert volume_of(large) == pytest.approx(made.targets[0].volume_m3, rel=1e-9)
+    assert large.bounds == (500_020, 4_000_050, -400, 500_240, 4_000_225, -50)
+    assert len(large.triangles) == 2 * 2 * (3 * 3 + 3 * 4 + 3 * 4)
+    words = "T01 has 539 cells: its surface is drawn around cells of 60 x 75 x 150 m that hold some of it."
+    assert found.notes[0].startswith(words)
+    assert large.notes[1] == found.notes[0]
+    assert len(found.notes) == len(small.notes) == 1
+    assert volume_of(found[1:][0]) == pytest.approx(GRID.cell_volume)
+
+
 def test_a_skin_carries_name_rank_and_score(rng):
     score = low(rng)
     score[8, 10, 12] = 0.75
@@ -242,7 +371,7 @@ def test_a_skin_carries_name_rank_and_score(rng):
     assert skin.bounds == (500_240, 4_000_250, -50, 500_260, 4_000_275, 0)
     assert set(skin.properties["mean_score"]) == {0.75}
     assert set(skin.properties["rank"]) == {1.0}
-    assert surfaces([], GRID) == []
+    assert list(surfaces([], GRID)) == []
 
 
 def test_the_table_is_written_whole_in_utf8_with_the_columns_agreed_on(tmp_path, rng):
@@ -257,3 +386,13 @@ def test_the_table_is_written_whole_in_utf8_with_the_columns_agreed_on(tmp_path,
     assert (row["x"], row["y"], row["elevation"]) == ("500040", "4000037.5", "-375")
     assert row["note"] == "Conceptual, for planning exploration; not a resource estimate."
     assert [p.name for p in path.parent.iterdir()] == ["targets.csv"]
+
+
+def test_the_benchmark_finds_the_same_by_blocks_as_in_one_piece_and_leaves_nothing(tmp_path):
+    script = Path(__file__).parent.parent / "pipelines" / "bench_targets.py"
+    words = ["--json", "--shape", "20", "30", "40", "--chunk", "12", "--folder", str(tmp_path)]
+    result = subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, check=True)
+    found = json.loads(result.stdout)
+    assert (found["cells"], found["same"]) == (24000, True)
+    assert found["targets"] > 0
+    assert list(tmp_path.iterdir()) == []
