@@ -7,7 +7,8 @@ Run by hand, not by the test command (``pip install atheris`` first)::
 Files of the corpora, and small ones in every format that is written, are the seeds. Each distinct exception,
 each read of more than five seconds and each that takes more than 500 MB is kept in FINDINGS with its
 traceback, and the run goes on. Inputs that reached new code are kept in FINDINGS/inputs, where the next run
-begins. Run it several times rather than long: the memory of atheris itself grows.
+begins. Run it several times rather than long: the memory of atheris itself grows. What it finds is mended and
+kept in tests/data/fuzz, where the tests read it.
 """
 
 from __future__ import annotations

@@ -23,8 +23,6 @@ PATHS = [row["path"] for row in ROWS]
 EXAMPLES = int(os.environ.get("MPM3D_EXAMPLES", "0"))
 LARGE = 300_000
 
-pytestmark = pytest.mark.corpus
-
 
 def read_or_refuse(path: Path) -> None:
     """Read a file; what is wrong with it must be said with the name of a file that is there."""
@@ -44,6 +42,7 @@ def header_of(path: Path) -> Path:
     return path
 
 
+@pytest.mark.corpus
 @pytest.mark.parametrize("name", PATHS)
 def test_damaged_files_are_read_or_refused_in_little_memory(name, corpus_dir, tmp_path):
     source = corpus_dir / name
@@ -74,3 +73,11 @@ def test_damaged_files_are_read_or_refused_in_little_memory(name, corpus_dir, tm
         assert peak < 60_000_000 + 100 * size * (30 if name.endswith(".gz") else 1)
 
     damage_and_read()
+
+
+KEPT = sorted((Path(__file__).parent / "data" / "fuzz").glob("*.bin"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=[path.stem for path in KEPT])
+def test_what_fuzzing_found_stays_mended(path):
+    read_or_refuse(path)

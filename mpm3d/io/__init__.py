@@ -240,11 +240,12 @@ def _first_line(head: bytes) -> str:
     """First line of a text that has words, each blank one space; empty for binary content."""
     if b"\0" in head[:200]:
         return ""
+    head = head.removeprefix(b"\xef\xbb\xbf")  # else the place of an error is counted after the mark
     try:
-        text = head[:2000].decode("utf-8-sig").strip()
+        text = head[:2000].decode().strip()
     except UnicodeDecodeError as error:
         # a letter may be cut at the end, and Latin-1 has few letters beyond ASCII
-        text = head[: error.start].decode("utf-8-sig").strip() if error.start > 20 else ""
+        text = head[: error.start].decode().strip() if error.start > 20 else ""
     line = " ".join(text.split("\n", 1)[0].split())
     return line if line.isprintable() else ""
 
