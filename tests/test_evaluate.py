@@ -18,7 +18,6 @@ from mpm3d.evaluate import (
     pa_curve,
     percentiles,
     volume_ranks,
-    volume_ranks_by_block,
 )
 
 numbers = st.one_of(
@@ -103,16 +102,6 @@ def test_the_cut_of_a_volume_refuses_a_share_that_is_none():
     for share in (0.0, 1.5, np.nan):
         with pytest.raises(ValueError, match="of the volume must lie above 0 and at most be 1"):
             cut_volume(lambda: [[1.0]], share)
-
-
-@given(blockwise, st.lists(numbers, max_size=12))
-def test_ranks_by_block_are_those_of_the_whole_volume_to_the_last_bit(blocks, scores):
-    whole = np.concatenate([np.array(block) for block in blocks])
-    if np.isnan(whole).all():
-        with pytest.raises(ValueError, match="the reference holds no score, so nothing can be ranked"):
-            volume_ranks_by_block(scores, blocks)
-    else:
-        assert volume_ranks_by_block(scores, iter(blocks)).tolist() == volume_ranks(scores, whole).tolist()
 
 
 @pytest.mark.parametrize("limit", [1, 40, 1 << 22])

@@ -12,9 +12,9 @@ from mpm3d.evaluate.measures import (
     classification,
     volume_ranks,
 )
-from mpm3d.evaluate.volume import Cut, cut_volume, percentiles, volume_ranks_by_block
+from mpm3d.evaluate.volume import Cut, cut_volume, percentiles
 
 __all__ = [
     "AUC", "CAUTION", "Capture", "Crossing", "Cut", "PACurve", "auc", "capture", "classification", "crossing",
-    "cut_volume", "draw_pa_curve", "pa_curve", "percentiles", "volume_ranks", "volume_ranks_by_block",
+    "cut_volume", "draw_pa_curve", "pa_curve", "percentiles", "volume_ranks",
 ]  # fmt: skip

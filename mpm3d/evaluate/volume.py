@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mpm3d.evaluate.measures import Float64
 from mpm3d.grid import Index3, Window
 
 Counts = NDArray[np.int64]
@@ -96,50 +95,6 @@ def _kth(counts: Counts, k: int) -> tuple[int, int]:
     above = np.cumsum(counts[::-1])
     at = int(np.searchsorted(above, k))
     return len(counts) - 1 - at, k - (int(above[at - 1]) if at else 0)
-
-
-def volume_ranks_by_block(scores: ArrayLike, blocks: Iterable[ArrayLike]) -> Float64:
-    """Share of the eligible cells that score higher than each score, in one pass over the eligible cells.
-
-    Parameters
-    ----------
-    scores : array of shape (n,)
-        Scores to rank. A missing score (NaN) is worse than all others.
-    blocks : iterable of array
-        Scores of the eligible cells, block by block. NaN is not eligible and is dropped.
-
-    Returns
-    -------
-    array of shape (n,)
-        What `volume_ranks` gives for all blocks together, to the last bit.
-
-    Raises
-    ------
-    ValueError
-        If no block holds a score.
-
-    Examples
-    --------
-    >>> volume_ranks_by_block([9.0, 2.0, np.nan], [[1.0, 2.0], [3.0, 4.0]]).tolist()
-    [0.0, 0.625, 1.0]
-    """
-    score = np.asarray(scores, dtype=float).ravel()
-    steps, place = np.unique(score, return_inverse=True)  # NaN is the last one, and no score equals it
-    equal, below = np.zeros(len(steps) + 1, np.int64), np.zeros(len(steps) + 1, np.int64)
-    for block in blocks:
-        values = np.asarray(block, dtype=float).ravel()
-        values = values[~np.isnan(values)]
-        at = np.searchsorted(steps, values)
-        same = steps[np.minimum(at, len(steps) - 1)] == values if len(steps) else np.zeros(len(at), bool)
-        equal += np.bincount(at[same], minlength=len(steps) + 1)
-        below += np.bincount(at[~same], minlength=len(steps) + 1)
-    n = int(equal.sum() + below.sum())
-    if not n:
-        raise ValueError("the reference holds no score, so nothing can be ranked. Score some eligible cells.")
-    to_here = np.cumsum(equal) + np.cumsum(below)
-    ranks: Float64 = (1.0 - (2 * to_here - equal) / (2 * n))[place]
-    ranks[np.isnan(score)] = 1.0
-    return np.clip(ranks, 0.0, 1.0)
 
 
 def percentiles(
