@@ -144,7 +144,7 @@ def monai(estimator: Any, values: np.ndarray, threads: int) -> Any:
 
     def predictor(windows: torch.Tensor) -> torch.Tensor:
         p = torch.softmax(network(windows), dim=1)[:, 1]
-        return p[:, None, None, None, None].expand(-1, 1, 3, 3, 3)
+        return p[:, None, None, None, None].expand(-1, 1, 3, 3, 3).clone()
 
     try:
         with torch.inference_mode():
