@@ -12,8 +12,8 @@ from types import ModuleType
 __version__ = "0.1.0"
 __all__ = [
     "blocks", "cube", "describe", "errors", "evaluate", "evidence", "exchange", "fit", "geometry", "grid",
-    "inspection", "io", "labels", "lattice", "models", "predict", "resampling", "samples", "stages", "study",
-    "synthetic", "targets", "validate", "view", "wells",
+    "inspection", "io", "labels", "lattice", "models", "point_samples", "predict", "resampling", "samples",
+    "splits", "stages", "study", "synthetic", "targets", "validate", "view", "wells",
 ]  # fmt: skip
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # what is logged goes where the user sends it

@@ -1,24 +1,36 @@
-"""From samples to fitted members of an ensemble, and to the model folder."""
+"""From samples to fitted members of an ensemble."""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mpm3d import labels, models
+from mpm3d import labels
+from mpm3d.members import Fitted, ensemble_score, find_member, keep_member, load_members, save_members
 from mpm3d.models import Estimator
-from mpm3d.models.folder import FORMAT, JSON_NAME, move_in, read_json, sha256, staging, versions, write_json
-from mpm3d.samples import Index, Samples, training_set
+from mpm3d.models.folder import versions
+from mpm3d.samples import Index, Samples
+from mpm3d.splits import training_set
 
-Progress = Callable[[int, int], None]
+__all__ = [
+    "BLOCK_SHARE",
+    "FEWEST_DEPOSITS",
+    "Fitted",
+    "Stopping",
+    "ensemble_score",
+    "fit_members",
+    "load_members",
+    "save_members",
+]
+
+Progress = Callable[..., None]
 Stopping = Literal["deposit", "block", "none"]
 
 BLOCK_SHARE = 0.28
@@ -28,39 +40,6 @@ FEWEST_DEPOSITS = 3
 """Known deposits below which early stopping looks at a block, not at a deposit."""
 
 _PUBLISHED_EPOCHS = 200
-_FITTED_KEYS = ("seed", "trained_on", "stopped_on", "n_positive", "n_negative", "seconds", "note")
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """One member of an ensemble, and what it has seen.
-
-    Parameters
-    ----------
-    estimator : Estimator
-        The fitted model.
-    seed : int
-        Seed of its draws and of its first weights.
-    trained_on : tuple of str
-        Deposits whose cells it was trained on.
-    stopped_on : str
-        Deposit, or spatial block, that decided when to stop; empty if nothing did.
-    n_positive, n_negative : int
-        Training cells.
-    seconds : float
-        Duration of the fit.
-    note : str
-        Sentences on how it was stopped and on layers that need care.
-    """
-
-    estimator: Estimator
-    seed: int
-    trained_on: tuple[str, ...]
-    stopped_on: str
-    n_positive: int
-    n_negative: int
-    seconds: float
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +51,7 @@ class _Draw:
     stand_off: float
     ratio: float
     max_positives: int | None
+    aware: bool
 
 
 def fit_members(
@@ -85,8 +65,10 @@ def fit_members(
     ratio: float = 1.0,
     max_positives: int | None = None,
     stopping: Stopping = "deposit",
+    aware: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
+    checkpoints: Path | None = None,
 ) -> list[Fitted]:
     """Fit the members of an ensemble, each with its own negatives and seed.
 
@@ -119,10 +101,17 @@ def fit_members(
         ``"block"``: the outer end of the known cells along their longest axis is held out, and a
         patch-wide gap beside it.
         ``"none"``: all epochs, the paper's setting with 200 of them.
+    aware : bool
+        Whether negatives keep the stand-off from the left-out deposits too. That is the published rule, and
+        it tells the model where the ore to be found is.
     seed : int
         Start of all random choices. Member ``i`` is the same whatever the number of members.
     progress : callable, optional
-        Called as ``progress(done, total)`` over the epochs of all members.
+        Called as ``progress(done, total, words)`` over the epochs of all members.
+    checkpoints : Path, optional
+        Folder that keeps finished members, and the state of the one being fitted. After an interruption the
+        same call goes on from there; what other calls left is replaced. To be removed by the caller once the
+        members are saved.
 
     Returns
     -------
@@ -138,7 +127,7 @@ def fit_members(
     if stopping not in ("deposit", "block", "none"):
         raise ValueError(f"stopping is {stopping!r}, choose 'deposit', 'block' or 'none'.")
     _check_names(samples, known, left_out)
-    draw = _Draw(tuple(known), tuple(left_out), stand_off, ratio, max_positives)
+    draw = _Draw(tuple(known), tuple(left_out), stand_off, ratio, max_positives, aware)
     order = np.random.default_rng(seed).permutation(np.asarray(known, dtype=str)).tolist()
     fitted = []
     for member in range(members):
@@ -146,7 +135,8 @@ def fit_members(
         estimator = make()
         rule = _rule(estimator, stopping, len(order), len(left_out))
         fold = _fold(samples, draw, rule, order[member % len(order)], np.random.default_rng(own_seed))
-        fitted.append(_fit(estimator, fold, own_seed, _part(progress, member, members)))
+        folder = None if checkpoints is None else checkpoints / f"member_{member:02d}"
+        fitted.append(_member(estimator, fold, own_seed, _part(progress, member, members), folder))
     return fitted
 
 
@@ -248,10 +238,42 @@ def _trained(samples: Samples, rows: Index) -> tuple[str, ...]:
 def _part(progress: Progress | None, member: int, members: int) -> Progress | None:
     if progress is None:
         return None
-    return lambda done, total: progress(member * total + done, members * total)
+    return lambda done, total, words="": progress(member * total + done, members * total, words)
 
 
-def _fit(estimator: Estimator, fold: _Fold, seed: int, progress: Progress | None) -> Fitted:
+def _member(
+    estimator: Estimator, fold: _Fold, seed: int, progress: Progress | None, folder: Path | None
+) -> Fitted:
+    """Fit one member, unless it is kept in the folder already."""
+    if folder is None:
+        return _fit(estimator, fold, seed, progress)
+    key = _key(estimator, fold)
+    member = find_member(folder, key)
+    if member is None:
+        member = _fit(estimator, fold, seed, progress, folder)
+        keep_member(folder, member, key)
+    elif progress is not None:
+        progress(1, 1, "kept from before")
+    return replace(member, train=fold.train, stop=fold.stop)
+
+
+def _key(estimator: Estimator, fold: _Fold) -> str:
+    """Hash all that a member depends on."""
+    settings = sorted(estimator.get_params(deep=False).items())  # type: ignore[attr-defined]
+    digest = hashlib.sha256(repr((estimator.name, settings, fold.note, versions())).encode())
+    digest.update(repr((fold.trained_on, fold.stopped_on, fold.rng.bit_generator.state)).encode())
+    for rows in (fold.train, fold.train[:0] if fold.stop is None else fold.stop):
+        used = fold.samples.take(rows)
+        for array in (rows, used.patches, used.label, used.group):
+            digest.update(
+                repr((array.shape, array.dtype.str)).encode() + np.ascontiguousarray(array).tobytes()
+            )
+    return digest.hexdigest()
+
+
+def _fit(
+    estimator: Estimator, fold: _Fold, seed: int, progress: Progress | None, folder: Path | None = None
+) -> Fitted:
     start = time.perf_counter()
     train = fold.samples.take(fold.train).cropped(estimator.patch_shape)
     validation = None
@@ -259,8 +281,9 @@ def _fit(estimator: Estimator, fold: _Fold, seed: int, progress: Progress | None
         stop = fold.samples.take(fold.stop).cropped(estimator.patch_shape)
         validation = (stop.patches, stop.label)
     estimator.fit(
-        train.patches, train.label, groups=train.group, rng=fold.rng, validation=validation, progress=progress
-    )
+        train.patches, train.label, groups=train.group, rng=fold.rng, validation=validation,
+        progress=progress, checkpoint=folder,
+    )  # fmt: skip
     n_positive = int(train.label.sum())
     notes = [fold.note or _all_epochs(estimator), *estimator.notes_]
     return Fitted(
@@ -272,6 +295,8 @@ def _fit(estimator: Estimator, fold: _Fold, seed: int, progress: Progress | None
         len(train) - n_positive,
         time.perf_counter() - start,
         " ".join(note for note in notes if note),
+        fold.train,
+        fold.stop,
     )
 
 
@@ -281,123 +306,3 @@ def _all_epochs(estimator: Estimator) -> str:
         return ""
     published = ", the published setting" if epochs == _PUBLISHED_EPOCHS else ""
     return f"trained for all {epochs} epochs without early stopping{published}."
-
-
-def ensemble_score(
-    members: Sequence[Estimator], patches: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Score patches with every member.
-
-    Parameters
-    ----------
-    members : sequence of Estimator
-        Fitted models on the same layers and patch.
-    patches : array of shape (sample, layer, z, y, x)
-        Values in the layers' own units, NaN where missing.
-
-    Returns
-    -------
-    mean, spread : float32 arrays of shape (sample,)
-        Mean over the members and their standard deviation, 0 for one member.
-    """
-    if not members:
-        raise ValueError("an ensemble needs at least 1 member, none was given.")
-    scores = np.stack([np.asarray(m.score_samples(patches), dtype=np.float64) for m in members])
-    return scores.mean(axis=0).astype(np.float32), scores.std(axis=0).astype(np.float32)
-
-
-def save_members(folder: str | Path, fitted: Sequence[Fitted], info: Mapping[str, Any]) -> dict[str, Any]:
-    """Write the model folder: one folder per member, and a ``model.json`` on all of them.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Made if it is missing; the model in it is replaced.
-    fitted : sequence of Fitted
-        From `fit_members`.
-    info : mapping
-        What JSON can hold about the fit: units of the layers, hashes of cube and settings, folds.
-
-    Returns
-    -------
-    dict
-        What `load_members` returns as ``info``; its ``hash`` names this model.
-
-    Raises
-    ------
-    ValueError
-        If there is no member, or ``info`` uses a key of the folder's own or holds what JSON cannot.
-    """
-    if not fitted:
-        raise ValueError("a model folder needs at least 1 member, none was given.")
-    folder, rows = Path(folder), []
-    with staging(folder) as temporary:
-        for number, member in enumerate(fitted):
-            name = f"member_{number:02d}"
-            said = {key: getattr(member, key) for key in _FITTED_KEYS} | {
-                "trained_on": list(member.trained_on)
-            }
-            models.save(member.estimator, temporary / name, extra=said)
-            rows.append({"folder": name, "sha256": sha256(temporary / name / JSON_NAME), **said})
-        content = _summary(fitted[0].estimator, rows)
-        taken = sorted(set(content) & set(info))
-        if taken:
-            raise ValueError(f"info cannot hold {', '.join(map(repr, taken))}, the model folder writes them.")
-        content |= info
-        write_json(temporary / JSON_NAME, content)
-        for row in rows:
-            names = [fitted[0].estimator.weights_name, JSON_NAME]
-            move_in(temporary / row["folder"], folder / row["folder"], names)
-        move_in(temporary, folder, [JSON_NAME])
-    for old in folder.glob("member_*"):
-        if old.name not in {row["folder"] for row in rows} and (old / JSON_NAME).is_file():
-            shutil.rmtree(old)
-    return content
-
-
-def _summary(estimator: Estimator, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    digests = "".join(row["sha256"] for row in rows)
-    return {
-        "format": FORMAT,
-        "model": estimator.name,
-        "kind": estimator.kind,
-        "layers": list(estimator.layers),
-        "patch_shape": list(estimator.patch_shape),
-        "versions": versions(),
-        "hash": hashlib.sha256(digests.encode()).hexdigest(),
-        "members": [dict(row) for row in rows],
-    }
-
-
-def load_members(folder: str | Path) -> tuple[list[Estimator], dict[str, Any]]:
-    """Read a model folder.
-
-    Returns
-    -------
-    members : list of Estimator
-        Ready to score.
-    info : dict
-        What was given to `save_members`, and ``model``, ``kind``, ``layers``, ``patch_shape``,
-        ``versions``, ``members`` (what each was trained and stopped on) and ``hash``.
-
-    Raises
-    ------
-    ValueError
-        If a file is missing, truncated, or does not belong to the others.
-    """
-    folder = Path(folder)
-    info = read_json(folder / JSON_NAME)
-    if not info.get("members"):
-        raise ValueError(f"{folder / JSON_NAME} lists no members. Read a single model with models.load.")
-    members = []
-    for row in info["members"]:
-        if not isinstance(row, dict) or not {"folder", "sha256"} <= set(row):
-            raise ValueError(f"{folder / JSON_NAME} lists a member without folder and sha256. Fit again.")
-        path = folder / Path(row["folder"]).name / JSON_NAME
-        if path.is_file() and sha256(path) != row["sha256"]:
-            raise ValueError(
-                f"{path} is not the file that {folder / JSON_NAME} was written for: it was changed, or a fit "
-                f"was interrupted. Fit again."
-            )
-        members.append(models.load(path.parent))
-    return members, info

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from mpm3d import blocks, cube, labels
 from mpm3d.errors import StudyError
@@ -18,7 +17,14 @@ from mpm3d.labels import Cells, Deposit
 
 Index = NDArray[np.int64]
 Progress = Callable[[int, int], None]
+DEPOSIT, BACKGROUND, REFERENCE = "deposit", "background", "reference"
 SLAB = 8_000_000  # cells looked at together
+
+FEWEST_NEGATIVES = 10_000
+"""Background cells at least, unless a number is given."""
+
+PER_POSITIVE = 5
+"""Background cells for each negative that is wanted, so that enough are left beyond the stand-off."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,24 +36,27 @@ class Samples:
     patches : float32 array of shape (n, layer, z, y, x)
         Values around each sample in the layers' own units; NaN where missing.
     label : int8 array of shape (n,)
-        1 for a cell of a known deposit, 0 for background, which is not known to be barren.
+        1 for a cell of a known deposit, 0 for any other, which is not known to be barren.
     group : str array of shape (n,)
-        Name of the deposit, empty for background.
+        Name of the deposit, empty for the others.
     xyz : float64 array of shape (n, 3)
         Centres, x, y, elevation in metres.
     source : str array of shape (n,)
-        Where the sample comes from, ``"deposit"`` or ``"background"`` if from a cube.
+        ``"deposit"``; ``"background"``, which negatives are drawn from; or ``"reference"``, a uniform sample
+        of the eligible cells that scores are ranked against and nothing is trained on.
     layers : tuple of str
         Names of the layers.
     spacing : tuple of float, optional
         Cell size along z, y, x in metres; None for points without a grid.
     notes : tuple of str
         What was left out, in sentences.
+    styles : mapping of str to str
+        Style of mineralisation by deposit, empty where it is not known.
 
     Raises
     ------
     ValueError
-        If the lengths differ, a label is neither 0 nor 1, or a positive has no group.
+        If the lengths differ, a label is neither 0 nor 1, a positive has no group, or is a reference.
     """
 
     patches: NDArray[np.float32]
@@ -58,6 +67,7 @@ class Samples:
     layers: tuple[str, ...]
     spacing: Float3 | None = None
     notes: tuple[str, ...] = ()
+    styles: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         n = len(self.label)
@@ -75,6 +85,12 @@ class Samples:
         nameless = int(((self.label == 1) & (self.group == "")).sum())
         if nameless:
             raise ValueError(f"{nameless} positive samples have no group, it must name their deposit.")
+        wrong_side = int(((self.label == 1) & (self.source == REFERENCE)).sum())
+        if wrong_side:
+            raise ValueError(
+                f"{wrong_side} positive samples have the source {REFERENCE!r}, which is for cells outside "
+                "the deposits."
+            )
 
     def __len__(self) -> int:
         return len(self.label)
@@ -115,6 +131,15 @@ class Samples:
         return replace(self, patches=self.patches[tuple(cuts)])
 
 
+def default_pool(n_positive: int, ratio: float = 1.0) -> int:
+    """Background cells to draw for so many deposit cells and negatives per positive.
+
+    >>> default_pool(500), default_pool(4101), default_pool(4101, ratio=2)
+    (10000, 20505, 41010)
+    """
+    return max(FEWEST_NEGATIVES, round(PER_POSITIVE * ratio * n_positive))
+
+
 def from_cube(
     ds: xr.Dataset,
     deposits: Sequence[Deposit],
@@ -123,13 +148,16 @@ def from_cube(
     layers: Sequence[str] | None = None,
     patch_shape: Index3 = (3, 3, 3),
     background: int = 50_000,
+    pool: int | None = None,
     max_missing: int = 0,
 ) -> Samples:
-    """Every cell of the known deposits, and background cells drawn at random without replacement.
+    """Every cell of the known deposits, a pool of background cells, and a reference to rank against.
 
-    The background is drawn from all cells of the study volume outside the known deposits, with equal
-    chances and no stand-off: `training_set` draws negatives from it, and evaluation ranks against it. The
-    draw depends on the generator only, not on chunks.
+    Pool and reference are two independent uniform draws, without replacement, from the eligible cells: the
+    study volume outside the known deposits, with no stand-off. `training_set` takes negatives from the
+    pool and never from the reference, and the two share no cell. Where the volume has too few cells for
+    that, the reference is every eligible cell and the pool is drawn among them, which a note says. The draw
+    depends on the generator only, not on chunks.
 
     Parameters
     ----------
@@ -138,54 +166,54 @@ def from_cube(
     deposits : sequence of Deposit
         The known deposits. Blind ones must not be among them.
     rng : Generator
-        Draws the background.
+        Draws pool and reference.
     layers : sequence of str, optional
         Layers of the patches, all by default.
     patch_shape : tuple of int
         Odd numbers of cells along z, y, x.
     background : int
-        Number of background cells; all, if there are fewer.
+        Number of reference cells; all, if there are fewer.
+    pool : int, optional
+        Number of background cells that negatives are drawn from, by default the larger of 10,000 and five
+        times the deposit cells: see `default_pool`.
     max_missing : int
         Cells with more of their own layers missing are left out.
 
     Returns
     -------
     Samples
-        Deposits first, in the order given; notes say what was left out.
+        Deposits in the order given, then the pool, then the reference; notes say what was left out.
 
     Raises
     ------
     StudyError
         If a deposit has no cell, shares cells, lies outside the grid, or loses every cell to missing layers.
+    ValueError
+        If there is no layer, or a number is out of range.
     """
     grid, names = cube.grid_of(ds), tuple(layers or cube.layers_of(ds))
-    if not names:
-        raise ValueError("the cube has no finished layer, so there is nothing to learn from. Build it first.")
-    if not 0 <= max_missing < len(names):
-        raise ValueError(f"max_missing is {max_missing}, it must be from 0 to below the {len(names)} layers.")
+    _check_numbers(names, max_missing, background, pool)
     labels.check_deposits(deposits)
     known = _known_cells(deposits, grid.shape)
     patch_shape = _odd(patch_shape)
-    patches = take_patches(ds, known, names, patch_shape)
-    complete = _complete(patches, max_missing)
-    group = np.repeat([d.name for d in deposits], [len(d.cells) for d in deposits])
-    notes = _lost(patches, complete, group, names)
+    complete, notes = _with_layers(take_patches(ds, known, names, (1, 1, 1)), deposits, names, max_missing)
+    n = int(complete.sum())
     eligible = _eligible(ds, names, max_missing, known)
-    flat = _draw(eligible, background, rng)
-    drawn = np.column_stack(np.unravel_index(flat, grid.shape)).astype(np.int64)
-    if len(drawn) < background:
-        notes.append(f"only {len(drawn)} background cells have their layers, {background} were asked for.")
-    cells = np.concatenate([known[complete], drawn])
-    n, m = int(complete.sum()), len(drawn)
+    drawn, reference, note = _deal(eligible, pool or default_pool(n), background, rng)
+    flat = np.concatenate([drawn, reference])
+    others = np.column_stack(np.unravel_index(flat, grid.shape)).astype(np.int64)
+    cells, counts = np.concatenate([known[complete], others]), [n, len(drawn), len(reference)]
+    group = np.repeat([d.name for d in deposits], [len(d.cells) for d in deposits])[complete]
     return Samples(
-        patches=np.concatenate([patches[complete], take_patches(ds, drawn, names, patch_shape)]),
-        label=np.repeat(np.array([1, 0], dtype=np.int8), [n, m]),
-        group=np.concatenate([group[complete], np.full(m, "", dtype=group.dtype)]),
+        patches=take_patches(ds, cells, names, patch_shape),
+        label=np.repeat(np.array([1, 0, 0], dtype=np.int8), counts),
+        group=np.concatenate([group, np.full(len(others), "", dtype=group.dtype)]),
         xyz=grid.xyz_of(cells),
-        source=np.repeat(["deposit", "background"], [n, m]),
+        source=np.repeat([DEPOSIT, BACKGROUND, REFERENCE], counts),
         layers=names,
         spacing=grid.spacing,
-        notes=tuple(notes),
+        notes=(*notes, *note),
+        styles={deposit.name: deposit.style for deposit in deposits},
     )
 
 
@@ -229,187 +257,11 @@ def take_patches(
     return result
 
 
-def training_set(
-    samples: Samples,
-    *,
-    known: Sequence[str],
-    stand_off: float,
-    rng: np.random.Generator,
-    left_out: Sequence[str] = (),
-    ratio: float = 1.0,
-    max_positives: int | None = None,
-) -> Index:
-    """Choose the samples that a fold may learn from.
-
-    Positives are the cells of `known`; negatives are drawn from the background at least `stand_off` from
-    them. A left-out deposit has no stand-off: the fold does not know it, so the ground around it may be
-    drawn, as in life. Only samples whose patch shares a cell with a patch on a left-out deposit are dropped.
-
-    Parameters
-    ----------
-    samples : Samples
-        From a cube or a table.
-    known : sequence of str
-        Deposits to learn from.
-    stand_off : float
-        Smallest distance of a negative to a cell of a known deposit, centre to centre, in metres.
-    rng : Generator
-        Draws positives and negatives.
-    left_out : sequence of str
-        Deposits to be tested on, or to stop on.
-    ratio : float
-        Negatives per positive.
-    max_positives : int, optional
-        Most positives, drawn in equal parts from the deposits as far as they reach.
-
-    Returns
-    -------
-    array of shape (n,)
-        Rows of `samples`, positives first, each ascending.
-
-    Raises
-    ------
-    ValueError
-        If a name is not known or on both sides, no positive is left, or the background beyond the stand-off
-        does not suffice.
-    """
-    _check_names(samples, known, left_out)
-    _check_numbers(stand_off, ratio, max_positives)
-    positive = (samples.label == 1) & np.isin(samples.group, list(known))
-    tested = (samples.label == 1) & np.isin(samples.group, list(left_out))
-    apart = ~_shares_cell(samples, samples.xyz, samples.xyz[tested])
-    rows = np.flatnonzero(positive & apart)
-    if not len(rows):
-        raise ValueError(
-            f"no positive is left: all {int(positive.sum())} cells of {_list(known)} have patches that share "
-            f"cells with those of {_list(left_out)}. Join the deposits, or use smaller cells or patches."
-        )
-    chosen = _evenly(samples.group, rows, max_positives, rng)
-    pool = np.flatnonzero((samples.label == 0) & apart)
-    distance = labels.distance_to_cells(samples.xyz[pool], samples.xyz[positive])
-    allowed = pool[distance >= stand_off]
-    wanted = max(1, round(ratio * len(chosen)))
-    if len(allowed) < wanted:
-        farthest = f"{distance.max():.0f} m" if len(pool) else "nowhere"
-        raise ValueError(
-            f"{wanted} negatives are needed for {len(chosen)} positives, and {len(allowed)} of {len(pool)} "
-            f"background samples lie at least {stand_off:g} m from {_list(known)} (farthest: {farthest}). "
-            "Lower the stand-off or the ratio, or draw more background."
-        )
-    negatives = rng.choice(allowed, size=wanted, replace=False, shuffle=False)
-    return np.concatenate([np.sort(chosen), np.sort(negatives)])
-
-
-def split_random(index: ArrayLike, *, rng: np.random.Generator, share: float = 0.7) -> tuple[Index, Index]:
-    """Split rows at random, as published; scores on such a test are optimistic, since neighbours share cells.
-
-    Parameters
-    ----------
-    index : array of shape (n,)
-        Rows, as from `training_set`.
-    rng : Generator
-        Draws them.
-    share : float
-        Share to train on.
-
-    Returns
-    -------
-    train, test : arrays
-        Rows, ascending.
-
-    Raises
-    ------
-    ValueError
-        If a side would be empty.
-    """
-    rows = rng.permutation(np.asarray(index, dtype=np.int64))
-    cut = round(share * len(rows))
-    if not 0 < cut < len(rows):
-        raise ValueError(f"{len(rows)} samples cannot be split at {share:g}, one side would have none.")
-    return np.sort(rows[:cut]), np.sort(rows[cut:])
-
-
-def shared_cells(samples: Samples, train: ArrayLike, test: ArrayLike) -> int:
-    """Count the test samples whose patch shares a cell with the patch of a training sample.
-
-    Parameters
-    ----------
-    samples : Samples
-        Both sides; without a spacing, samples at the same place are counted.
-    train, test : array
-        Rows.
-    """
-    tested = samples.xyz[np.asarray(test, dtype=np.int64)]
-    trained = samples.xyz[np.asarray(train, dtype=np.int64)]
-    return int(_shares_cell(samples, tested, trained).sum())
-
-
 def _odd(patch_shape: Sequence[int]) -> Index3:
     z, y, x = patch_shape
     if min(z, y, x) < 1 or not z % 2 or not y % 2 or not x % 2:
         raise ValueError(f"a patch of {(z, y, x)} cells has no middle, each side must be odd.")
     return z, y, x
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names))
-
-
-def _check_names(samples: Samples, known: Sequence[str], left_out: Sequence[str]) -> None:
-    strange = [name for name in (*known, *left_out) if name not in samples.deposits]
-    if strange:
-        raise ValueError(f"{_list(strange)} is not among the deposits {_list(samples.deposits)}.")
-    both = [name for name in known if name in left_out]
-    if both:
-        raise ValueError(f"{_list(both)} cannot be known and left out at once.")
-    if not known:
-        raise ValueError("no deposit is known, so there is nothing to learn from. Name at least one.")
-
-
-def _check_numbers(stand_off: float, ratio: float, max_positives: int | None) -> None:
-    if not stand_off >= 0:
-        raise ValueError(f"a stand-off of {stand_off:g} m is not possible, it must be 0 or above.")
-    if not ratio > 0:
-        raise ValueError(f"{ratio:g} negatives per positive are not possible, it must be above 0.")
-    if max_positives is not None and max_positives < 1:
-        raise ValueError(f"at most {max_positives} positives leave nothing to learn from, allow at least 1.")
-
-
-def _shares_cell(samples: Samples, xyz: FloatArray, others: FloatArray) -> NDArray[np.bool_]:
-    """Whether patches around ``xyz`` share a cell with any around ``others``."""
-    if not len(others) or not len(xyz):
-        return np.zeros(len(xyz), dtype=bool)
-    if samples.spacing is None:
-        size = np.full(3, 1e-6)
-    else:
-        size = np.multiply(samples.patch_shape, samples.spacing)[::-1]
-    # Centres of patches that share a cell are less than a patch apart on every axis.
-    origin = others[0]
-    near = cKDTree((others - origin) / size).query(
-        (xyz - origin) / size, p=np.inf, distance_upper_bound=1 - 1e-6
-    )
-    shares: NDArray[np.bool_] = np.isfinite(near[0])
-    return shares
-
-
-def _evenly(group: NDArray[np.str_], rows: Index, most: int | None, rng: np.random.Generator) -> Index:
-    """At most so many rows, in equal parts from the groups as far as they reach."""
-    if most is None or len(rows) <= most:
-        return rows
-    names, counts = np.unique(group[rows], return_counts=True)
-    quota = np.zeros(len(names), dtype=np.int64)
-    while (left := most - int(quota.sum())) > 0:
-        open_groups = np.flatnonzero(quota < counts)
-        if left < len(open_groups):  # the last ones go to the largest remainders
-            largest = np.argsort(-(counts - quota)[open_groups], kind="stable")[:left]
-            quota[open_groups[largest]] += 1
-        else:
-            quota[open_groups] = np.minimum(quota + left // len(open_groups), counts)[open_groups]
-    parts = [
-        rng.choice(rows[group[rows] == name], size=n, replace=False, shuffle=False)
-        for name, n in zip(names, quota, strict=True)
-    ]
-    return np.concatenate(parts)
 
 
 def _known_cells(deposits: Sequence[Deposit], shape: Index3) -> Cells:
@@ -428,37 +280,42 @@ def _known_cells(deposits: Sequence[Deposit], shape: Index3) -> Cells:
     return np.concatenate([deposit.cells for deposit in deposits]).astype(np.int64)
 
 
-def _complete(patches: NDArray[np.float32], max_missing: int) -> NDArray[np.bool_]:
-    z, y, x = (n // 2 for n in patches.shape[2:])
-    complete: NDArray[np.bool_] = np.isnan(patches[:, :, z, y, x]).sum(axis=1) <= max_missing
-    return complete
-
-
-def _lost(
-    patches: NDArray[np.float32], complete: NDArray[np.bool_], group: NDArray[np.str_], layers: Sequence[str]
-) -> list[str]:
-    z, y, x = (n // 2 for n in patches.shape[2:])
-    missing = np.isnan(patches[:, :, z, y, x])
-    notes, problems = [], []
-    for name in dict.fromkeys(group.tolist()):
-        own = group == name
-        gone = own & ~complete
-        if not gone.any():
-            continue
-        which = ", ".join(
-            f"{layer!r} in {k}" for layer, k in zip(layers, missing[gone].sum(axis=0), strict=True) if k
+def _check_numbers(layers: Sequence[str], max_missing: int, background: int, pool: int | None) -> None:
+    if not layers:
+        raise ValueError("the cube has no finished layer, so there is nothing to learn from. Build it first.")
+    if not 0 <= max_missing < len(layers):
+        raise ValueError(
+            f"max_missing is {max_missing}, it must be from 0 to below the {len(layers)} layers."
         )
+    for what, number in (("reference", background), ("pool", pool)):
+        if number is not None and number < 1:
+            raise ValueError(f"a {what} of {number} cells is not possible, it must be at least 1.")
+
+
+def _with_layers(
+    values: NDArray[np.float32], deposits: Sequence[Deposit], layers: Sequence[str], max_missing: int
+) -> tuple[NDArray[np.bool_], list[str]]:
+    """Which deposit cells have their layers, from patches of one cell, and a sentence on each loss."""
+    missing = np.isnan(values[:, :, 0, 0, 0])
+    complete: NDArray[np.bool_] = missing.sum(axis=1) <= max_missing
+    notes, problems = [], []
+    ends = np.cumsum([0, *(len(deposit.cells) for deposit in deposits)])
+    for deposit, start, stop in zip(deposits, ends, ends[1:], strict=False):
+        lost = missing[start:stop][~complete[start:stop]]
+        if not len(lost):
+            continue
+        which = ", ".join(f"{layer!r} in {k}" for layer, k in zip(layers, lost.sum(axis=0), strict=True) if k)
         said = (
-            f"deposit {name!r}: {int(gone.sum())} of {int(own.sum())} cells are left out, outside the study "
+            f"deposit {deposit.name!r}: {len(lost)} of {stop - start} cells are left out, outside the study "
             f"volume or without {which}"
         )
-        if gone.sum() < own.sum():
+        if len(lost) < stop - start:
             notes.append(f"{said}.")
         else:
             problems.append(f"{said}, so none is left. Leave out the layer, raise max_missing, or mask less.")
     if problems:
         raise StudyError(problems)
-    return notes
+    return complete, notes
 
 
 def _slabs(ds: xr.Dataset) -> Iterator[blocks.Block]:
@@ -489,16 +346,34 @@ def _eligible(
     return found
 
 
-def _draw(
-    eligible: Sequence[tuple[int, int, NDArray[np.uint8]]], wanted: int, rng: np.random.Generator
-) -> Index:
-    """Flat numbers of cells drawn without replacement, ascending."""
+def _deal(
+    eligible: Sequence[tuple[int, int, NDArray[np.uint8]]],
+    pool: int,
+    reference: int,
+    rng: np.random.Generator,
+) -> tuple[Index, Index, list[str]]:
+    """Flat numbers of the cells of pool and reference, each ascending, and a note if they share cells."""
     counts = [int(np.unpackbits(bits, count=size).sum()) for _, size, bits in eligible]
     total = sum(counts)
-    drawn: Any = np.sort(rng.choice(total, size=min(wanted, total), replace=False, shuffle=False))
+    if pool + reference <= total:
+        both: Any = rng.choice(total, size=pool + reference, replace=False)
+        parts, notes = (both[:pool], both[pool:]), []
+    else:
+        few: Any = rng.choice(total, size=min(pool, total), replace=False)
+        parts = (few, np.arange(total))
+        notes = [
+            f"ranks are against all {total} cells outside the deposits that have their layers, and negatives "
+            f"come from {len(few)} of the same cells: there are too few for both."
+        ]
+    first, second = (_flat(eligible, np.asarray(counts), np.sort(part)) for part in parts)
+    return first, second, notes
+
+
+def _flat(eligible: Sequence[tuple[int, int, NDArray[np.uint8]]], counts: Index, numbers: Index) -> Index:
+    """Flat cell numbers of the eligible cells of these numbers, which ascend."""
     ends = np.cumsum(counts)
     result = [np.empty(0, dtype=np.int64)]
     for (first, size, bits), count, end in zip(eligible, counts, ends, strict=True):
-        part = drawn[(drawn >= end - count) & (drawn < end)] - (end - count)
+        part = numbers[(numbers >= end - count) & (numbers < end)] - (end - count)
         result.append(first + np.flatnonzero(np.unpackbits(bits, count=size))[part])
     return np.concatenate(result)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +18,7 @@ import xarray as xr
 import mpm3d
 from mpm3d import (
     blocks,
+    companions,
     comparison,
     cube,
     evaluate,
@@ -44,31 +47,36 @@ __all__ = [
 ]  # fmt: skip
 
 
-def fit_models(run: Run) -> None:
-    """Fit every model of the study on all known deposits, each into its model folder."""
+def fit_models(run: Run, kinds: Sequence[str] = ()) -> None:
+    """Fit the models of the study, or those of some kinds, on all known deposits, each into its folder."""
     if run.fitted:
         return
     ds = build(run)
     for number, table in enumerate(run.study.models):
+        if kinds and table.kind not in kinds:
+            continue
         started, name = time.monotonic(), run.model_folder(number)
         key = hash_of(run.labels_key, table.model_dump(), mpm3d.__version__)
-        if run.folder.done(f"fit {table.kind}", key, f"{name}/model.json"):
+        done = run.folder.done(f"fit {table.kind}", key, f"{name}/model.json")
+        if done and companions.has_domain(run.path(name)):
             run.say(f"{table.kind}: fitted already, used as it is.")
             continue
-        known = [deposit.name for deposit in run.known]
+        known, unfinished = [deposit.name for deposit in run.known], run.path(f"{name}_unfinished")
         with run.bar(f"fit {table.kind}") as progress:
             fitted = fit.fit_members(
                 run.samples, run.maker(table), known=known, seed=run.study.seed, progress=progress,
-                **run.drawing(table),
+                checkpoints=unfinished, **run.drawing(table),
             )  # fmt: skip
         info = fit.save_members(run.path(name), fitted, _lineage(run, ds, key))
+        shutil.rmtree(unfinished, ignore_errors=True)
+        companions.keep_domain(run, number, fitted, info["hash"])
         for member in fitted:
             run.say(
                 f"{table.kind}: fitted on {member.n_positive} deposit cells ({', '.join(member.trained_on)}) "
                 f"and {member.n_negative} negatives in {member.seconds:.0f} s. {member.note}"
             )
         run.folder.finish(f"fit {table.kind}", key, started, model=info["hash"], seed=run.study.seed)
-    run.fitted = True
+    run.fitted = not kinds
 
 
 def _lineage(run: Run, ds: xr.Dataset, key: str) -> dict[str, Any]:
@@ -81,51 +89,111 @@ def _lineage(run: Run, ds: xr.Dataset, key: str) -> dict[str, Any]:
     }
 
 
-def compare(run: Run, *, full: bool = False) -> pd.DataFrame:
-    """Fit every model and put what they are worth side by side; ``full`` ranks against every cell."""
+def compare(
+    run: Run,
+    *,
+    full: bool = False,
+    schemes: Sequence[str] | None = None,
+    models: Sequence[str] | None = None,
+    repeats: int | Mapping[str, int] | None = None,
+) -> pd.DataFrame:
+    """Fit the models and put what they are worth side by side, by the study unless it is said here.
+
+    Parameters
+    ----------
+    run : Run
+        The study.
+    full : bool
+        Rank against every cell instead of a sample.
+    schemes : sequence of str, optional
+        Some of ``"random"``, ``"block"`` and ``"deposit"``.
+    models : sequence of str, optional
+        Kinds of some of the study's models; the tables then hold these only.
+    repeats : int or mapping of str to int, optional
+        For all models, or by kind.
+
+    Returns
+    -------
+    DataFrame
+        The rows of ``comparison.csv``.
+
+    Raises
+    ------
+    StudyError
+        If a model or a scheme is not known, a scheme that was asked for is not possible, or the patches of
+        ``full`` do not fit in memory.
+    """
+    chosen = comparison.plan(run, full=full, schemes=schemes, models=models, repeats=repeats)
     if full:
         comparison.check_memory(run)
-    fit_models(run)
-    table = comparison.compare(run, full=full)
-    run.compared = True
+    fit_models(run, chosen.kinds if models else ())
+    table = comparison.compare(run, chosen)
+    run.compared = models is None and schemes is None
     return table
 
 
 def predict_volume(
     run: Run,
     *,
+    model: str = "",
     workers: int | None = None,
     processes: bool | None = None,
     scheduler: str = "",
     overwrite: bool = False,
 ) -> predict.Summary:
-    """Score every cell of the study volume with the first model, or go on where an earlier run stopped.
+    """Score every cell of the study volume, or go on where an earlier run stopped; say how far to believe it.
 
-    What is given here goes before what the study says of workers; ``overwrite`` scores again from the first
-    block, with the cube and the model that are there.
+    Without a ``model``, the first of the study scores the volume, and the others too if ``[predict] models``
+    says so; the summary is that of the first. The kind of another model of the study gets a store of its own.
+    Layers on extrapolation, known deposits and agreement are written beside the scores. What is given here
+    goes before what the study says of workers; ``overwrite`` scores again from the first block, with the cube
+    and the model that are there.
     """
-    fit_models(run)
-    started = time.monotonic()
-    folder = run.path("model").absolute()
-    info = fit.load_members(folder)[1]
-    rules = run.study.predict.model_dump()
+    numbers = _to_predict(run, model)
+    fit_models(run, (model,) if model else ())
+    rules = run.study.predict.model_dump(exclude={"models"})
     rules["workers"] = workers or rules["workers"]
     if processes is not None or scheduler:
         rules["processes"] = bool(processes)
     settings = predict.Settings(**rules, scheduler=scheduler, overwrite=overwrite or run.folder.overwrite)
+    summaries = []
+    for number in numbers:
+        summaries.append(_predict(run, number, settings))
+        companions.write(run, number)
+    companions.compare_models(run)
+    return summaries[0]
+
+
+def _to_predict(run: Run, model: str) -> list[int]:
+    """Numbers of the models that are to score the volume."""
+    kinds = [table.kind for table in run.study.models]
+    if model and model not in kinds:
+        raise StudyError(
+            f"the study has no model {model!r}, it has {', '.join(map(repr, kinds))}. Add it as [[models]]."
+        )
+    if model:
+        return [kinds.index(model)]
+    return list(range(len(kinds))) if run.study.predict.models == "all" else [0]
+
+
+def _predict(run: Run, number: int, settings: predict.Settings) -> predict.Summary:
+    """Score the volume with one model of the study."""
+    started = time.monotonic()
+    folder, place = run.path(run.model_folder(number)).absolute(), companions.place_of(run, number)
+    info = fit.load_members(folder)[1]
     load = partial(_members_of, folder, info["hash"])
-    places = run.path("cube.zarr"), load, run.path("prospectivity.zarr")
-    score = partial(predict.predict, *places, model_hash=info["hash"])
+    score = partial(predict.predict, run.path("cube.zarr"), load, place, model_hash=info["hash"])
     with run.bar(f"predict with {info['model']}") as progress:
         try:
             summary = score(settings=settings, progress=progress)
         except predict.DifferentRun:
-            run.say("prospectivity: the one there is of another model, cube or settings. It is made again.")
+            run.say(f"{place.stem}: the one there is of another model, cube or settings. It is made again.")
             summary = score(settings=replace(settings, overwrite=True), progress=progress)
-    run.folder.finish("predict", info["hash"], started, n_scored=summary.n_scored, lost=summary.lost)
+    stage = f"predict {run.study.models[number].kind}" if number else "predict"
+    run.folder.finish(stage, info["hash"], started, n_scored=summary.n_scored, lost=summary.lost)
     lost = ", ".join(f"{name} {share:.1%}" for name, share in summary.lost.items() if share)
     run.say(
-        f"prospectivity: {summary.n_scored:,} of {summary.n_study:,} cells scored, {summary.blocks} blocks, "
+        f"{place.stem}: {summary.n_scored:,} of {summary.n_study:,} cells scored, {summary.blocks} blocks, "
         f"{summary.reused} of them by an earlier run; {summary.cells_per_second:,.0f} cells a second. "
         f"Volume without a score for missing layers: {lost or 'none'}."
     )

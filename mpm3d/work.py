@@ -13,8 +13,8 @@ import numpy as np
 from mpm3d import cube, inputs, labels, models
 from mpm3d.grid import Grid
 from mpm3d.run import RunFolder, hash_of
-from mpm3d.samples import Samples, from_cube
-from mpm3d.study import ForestTable, ModelTable, NetworkTable, Study, sha256
+from mpm3d.samples import Samples, default_pool, from_cube
+from mpm3d.study import ModelTable, Study, sha256
 
 log = logging.getLogger("mpm3d")
 
@@ -91,20 +91,26 @@ class Run:
 
     @cached_property
     def samples(self) -> Samples:
-        """Known deposit cells and the background sample, drawn with the seed of the study."""
+        """Known deposit cells, pool and reference, drawn with the seed of the study."""
         drawn = self.draw_samples(self.study.samples.background)
         for note in drawn.notes:
             self.say(note)
         return drawn
 
     def draw_samples(self, background: int) -> Samples:
-        """Known deposit cells and so many background cells."""
+        """Known deposit cells, so many cells to rank against, and the study's pool for negatives.
+
+        Without a number in the study, the pool grows with the negatives wanted.
+        """
+        rules = self.study.samples
+        n_cells = sum(len(deposit.cells) for deposit in self.known)
         with self.bar("read samples"):
             return from_cube(
                 cube.open(self.path("cube.zarr")),
                 self.known,
                 layers=tuple(layer.name for layer in self.study.layers),
                 background=background,
+                pool=rules.pool or default_pool(n_cells, rules.negatives_per_positive),
                 rng=np.random.default_rng(self.study.seed),
             )
 
@@ -119,12 +125,7 @@ class Run:
     def maker(self, table: ModelTable) -> Callable[[], models.Estimator]:
         """What makes an unfitted model of a table, on the layers of the study."""
         layers = tuple(layer.name for layer in self.study.layers)
-        if isinstance(table, ForestTable):
-            settings = {"n_estimators": table.trees, "max_depth": table.depth, "max_features": table.features}
-        else:
-            names = ("epochs", "patience", "batch_size", "learning_rate", "device")
-            settings = {name: getattr(table, name) for name in names}
-        return lambda: models.make(table.kind, layers, **settings)
+        return lambda: models.make(table.kind, layers, **table.parameters())
 
     def model_folder(self, number: int) -> str:
         """The first model is the one that predicts the volume; the others are there to compare."""
@@ -134,11 +135,10 @@ class Run:
         """What `fit.fit_members` and `validate.Settings` have in common."""
         rules = self.study.samples
         share = 1 / (1 + rules.negatives_per_positive)
-        stops = not isinstance(table, NetworkTable) or table.early_stopping
         return {
             "stand_off": rules.stand_off,
             "ratio": rules.negatives_per_positive,
             "max_positives": None if rules.max_patches is None else int(rules.max_patches * share),
             "members": table.members,
-            "stopping": "deposit" if stops else "none",
+            "stopping": "deposit" if table.stops_early else "none",
         }

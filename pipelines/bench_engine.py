@@ -31,7 +31,7 @@ from mpm3d import cube
 from mpm3d.grid import Grid
 from mpm3d.models import make
 from mpm3d.models.patch_conv import use_stock
-from mpm3d.models.torch_fit import Training, train
+from mpm3d.models.training import Training, train
 from mpm3d.predict import Settings, predict
 
 LAYERS = tuple(f"layer_{number}" for number in range(7))

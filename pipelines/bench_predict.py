@@ -48,7 +48,11 @@ def make(args: argparse.Namespace) -> dict[str, Any]:
     rng = np.random.default_rng(1)
     for name in LAYERS:
         cube.add_layer(
-            args.folder / "cube.zarr", name, lambda part: rng.normal(size=part.shape), units="1", long_name=name
+            args.folder / "cube.zarr",
+            name,
+            lambda part: rng.normal(size=part.shape),
+            units="1",
+            long_name=name,
         )
     return {}
 

@@ -116,6 +116,26 @@ def test_percentiles_of_a_volume_are_mid_ranks_however_few_are_sorted_at_once(rn
     np.testing.assert_array_equal(found, expected)
 
 
+def test_percentiles_go_to_the_array_of_a_store_block_by_block(rng):
+    class Store:  # hands out copies, as an array on disk does
+        def __init__(self, shape):
+            self.values = np.full(shape, np.nan, np.float32)
+
+        def __getitem__(self, window):
+            return self.values[window].copy()
+
+        def __setitem__(self, window, part):
+            self.values[window] = part
+
+    score = rng.integers(0, 9, (4, 3, 5)).astype(np.float32)
+    cuts = [np.s_[0:2, 0:3, 0:5], np.s_[2:4, 0:3, 0:5]]
+    store = Store(score.shape)
+    found = percentiles(lambda: ((cut, score[cut]) for cut in cuts), score.shape, limit=7, out=store)
+    assert found is store
+    expected = ((rankdata(score) - 0.5) / score.size * 100).reshape(score.shape)
+    np.testing.assert_array_equal(store.values, expected.astype(np.float32))
+
+
 def test_percentiles_of_a_volume_without_a_score_are_missing():
     found = percentiles(lambda: [(np.s_[0:1, 0:1, 0:2], np.full((1, 1, 2), np.nan))], (1, 1, 2))
     assert np.isnan(found).all()

@@ -12,7 +12,8 @@ import pytest
 from mpm3d import fit
 from mpm3d.fit import ensemble_score, fit_members, load_members, save_members
 from mpm3d.models import load, make, save
-from mpm3d.samples import Samples, shared_cells
+from mpm3d.samples import Samples
+from mpm3d.splits import shared_cells
 
 LAYERS = ("density", "fault_distance")
 SPACING = (50.0, 50.0, 50.0)
@@ -30,12 +31,12 @@ class Spy:
     def __init__(self, patch_shape=(3, 3, 3), stops_early=True):
         self.patch_shape, self.stops_early = patch_shape, stops_early
 
-    def fit(self, patches, labels, *, groups=None, rng, validation=None, progress=None):
+    def fit(self, patches, labels, *, groups=None, rng, validation=None, progress=None, checkpoint=None):
         self.patches, self.labels, self.groups, self.validation = patches, labels, groups, validation
         self.draw = rng.random()
         self.history_ = [{"epoch": 1}, {"epoch": 2}]
         if progress:
-            progress(1, 5)
+            progress(1, 5, "loss 0.5")
             progress(5, 5)
         return self
 
@@ -132,6 +133,26 @@ def test_left_out_deposits_are_neither_trained_nor_stopped_on_and_not_avoided(sa
     assert min(seen) < STAND_OFF
 
 
+def test_a_fold_that_is_aware_keeps_the_stand_off_from_left_out_deposits_too(samples):
+    for seed in range(4):
+        (member,) = _fit(
+            samples, known=("north", "south", "east"), left_out=("west",), ratio=10.0, seed=seed, aware=True
+        )
+        for patches in (member.estimator.patches, member.estimator.validation[0]):
+            rows = _rows(patches)
+            assert _distance(samples, rows[samples.label[rows] == 0], "west").min() >= STAND_OFF
+
+
+@pytest.mark.parametrize("stopping", ["deposit", "block", "none"])
+def test_a_member_knows_its_rows(samples, stopping):
+    (member,) = _fit(samples, stopping=stopping)
+    assert np.array_equal(member.train, _rows(member.estimator.patches))
+    if stopping == "none":
+        assert member.stop is None
+    else:
+        assert np.array_equal(member.stop, _rows(member.estimator.validation[0]))
+
+
 def test_members_take_turns_in_what_they_stop_on_and_draw_their_own_negatives(samples):
     members = _fit(samples, members=5)
     assert {m.stopped_on for m in members[:4]} == set(CORNERS)
@@ -219,7 +240,7 @@ def test_smaller_patches_are_cropped_and_the_draw_stays_the_same(samples):
 def test_progress_runs_over_all_members(samples):
     calls = []
     _fit(samples, members=2, progress=lambda *call: calls.append(call))
-    assert calls == [(1, 10), (5, 10), (6, 10), (10, 10)]
+    assert calls == [(1, 10, "loss 0.5"), (5, 10, ""), (6, 10, "loss 0.5"), (10, 10, "")]
 
 
 def test_points_without_a_grid_can_be_fitted(samples):
@@ -367,3 +388,78 @@ def test_a_network_stops_on_its_deposit_and_says_so_in_the_folder(tmp_path, samp
     assert row["stopped_on"] == fitted[0].stopped_on in CORNERS
     assert fitted[0].estimator.history_[0]["validation_auc"] is not None
     assert fit.FEWEST_DEPOSITS == 3
+
+
+class _Stop(KeyboardInterrupt):
+    pass
+
+
+def _ensemble(samples, folder, *, stop_at=None, kind="devnet", **settings):
+    """Three networks; progress is in epochs of all of them, 3 each."""
+    shown = []
+
+    def progress(done, total, words):
+        shown.append((done, words))
+        if done == stop_at:
+            raise _Stop
+
+    more = {"epochs": 3, "patience": 3, "device": "cpu"} if kind == "devnet" else {"n_estimators": 3}
+    members = fit_members(
+        samples, lambda: make(kind, LAYERS, **more | settings), known=tuple(CORNERS), members=3,
+        stand_off=STAND_OFF, progress=progress, checkpoints=folder,
+    )  # fmt: skip
+    return members, shown
+
+
+def _same(samples, members, others):
+    for one, other in zip(members, others, strict=True):
+        patches = samples.cropped(one.estimator.patch_shape).patches[:100]
+        assert np.array_equal(one.estimator.score_samples(patches), other.estimator.score_samples(patches))
+        assert (one.seed, one.trained_on, one.stopped_on) == (other.seed, other.trained_on, other.stopped_on)
+        assert (one.note, one.n_positive, one.n_negative) == (other.note, other.n_positive, other.n_negative)
+        assert np.array_equal(one.train, other.train)
+        assert np.array_equal(one.stop, other.stop)
+
+
+def test_an_interrupted_ensemble_keeps_its_finished_members_and_goes_on(tmp_path, samples):
+    folder = tmp_path / "unfinished"
+    with pytest.raises(_Stop):
+        _ensemble(samples, folder, stop_at=4)  # in the first epoch of the second member
+    again, shown = _ensemble(samples, folder)
+    assert shown[0] == (1, "kept from before")  # one part of three
+    assert shown[1][0] == 4
+    _same(samples, _ensemble(samples, None)[0], again)
+    save_members(tmp_path / "model", again, {})
+
+
+def test_members_that_do_not_train_by_epochs_are_kept_too(tmp_path, samples):
+    first, _ = _ensemble(samples, tmp_path, kind="forest")
+    again, shown = _ensemble(samples, tmp_path, kind="forest")
+    assert [words for _, words in shown] == ["kept from before"] * 3
+    _same(samples, first, again)
+
+
+@pytest.mark.parametrize("change", ["settings", "values", "labels"])
+def test_kept_members_of_another_fit_are_replaced(tmp_path, samples, change):
+    _ensemble(samples, tmp_path, kind="forest")
+    settings = {"n_estimators": 4} if change == "settings" else {}
+    other = samples
+    if change == "values":
+        patches = samples.patches.copy()
+        patches[:, 1] += 1
+        other = replace(samples, patches=patches)
+    if change == "labels":
+        other = samples.take(np.flatnonzero((samples.group != "north") | (np.arange(len(samples)) % 2 == 0)))
+    again, shown = _ensemble(other, tmp_path, kind="forest", **settings)
+    assert "kept from before" not in [words for _, words in shown]
+    _same(other, _ensemble(other, None, kind="forest", **settings)[0], again)
+
+
+@pytest.mark.parametrize("name", ["model.json", "forest.skops"])
+def test_a_kept_member_that_is_torn_is_fitted_again(tmp_path, samples, name):
+    first, _ = _ensemble(samples, tmp_path, kind="forest")
+    path = tmp_path / "member_01" / name
+    path.write_bytes(path.read_bytes()[:-20])
+    again, shown = _ensemble(samples, tmp_path, kind="forest")
+    assert [words for _, words in shown].count("kept from before") == 2
+    _same(samples, first, again)

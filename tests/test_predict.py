@@ -442,7 +442,7 @@ def test_the_command_line_goes_before_the_study_in_where_blocks_are_scored(monke
     from mpm3d import cli, stages
 
     seen = []
-    monkeypatch.setattr(cli, "_run", lambda *words: nullcontext(words))
+    monkeypatch.setattr(cli.verbs, "running", lambda *words: nullcontext(words))
     monkeypatch.setattr(stages, "predict_volume", lambda run, **how: seen.append((run, how)))
     for words in (
         "",

@@ -7,7 +7,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpm3d import cube, evidence, labels, samples
+from mpm3d import cube, evidence, labels, samples, splits
 from mpm3d.blocks import tile
 from mpm3d.geometry import Surface
 from mpm3d.grid import Grid
@@ -119,4 +119,4 @@ def test_patches_share_a_cell_exactly_if_their_cells_do(seed, shape):
     train, test = np.arange(20), np.arange(20, 40)
     covered = set().union(*members(train))
     expected = sum(bool(own & covered) for own in members(test))
-    assert samples.shared_cells(found, train, test) == expected
+    assert splits.shared_cells(found, train, test) == expected

@@ -80,7 +80,7 @@ def test_the_unused_convolution_changes_no_output():
 
 def test_a_block_computes_the_equations_written_out():
     torch.manual_seed(1)
-    block = Block((3, 3, 3), attention=True, published_count=False).double()
+    block = Block((3, 3, 3)).double()
     x = torch.randn(3, 64, 3, 3, 3, dtype=torch.float64)
     h = block.conv1(x).clamp(min=0)
     y = block.conv2(h)

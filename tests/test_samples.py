@@ -1,4 +1,4 @@
-"""Patches from a cube, and folds that know nothing of what they are tested on."""
+"""Patches from a cube: deposits, the pool that negatives come from, the reference to rank against."""
 
 from __future__ import annotations
 
@@ -61,18 +61,15 @@ def line(deposits, background, *, patch=(3, 3, 3), spacing=(50.0, 50.0, 50.0)):
     )
 
 
-def at(found, rows):
-    return sorted(round((x - 500_000) / 50) for x in found.xyz[rows, 0])
-
-
-def test_every_deposit_cell_is_positive_and_background_is_drawn_without_repeats(tmp_path, rng):
-    found = samples.from_cube(make(tmp_path / "c.zarr"), [EAST, WEST], background=100, rng=rng)
+def test_every_deposit_cell_is_positive_and_pool_and_reference_are_drawn_without_repeats(tmp_path, rng):
+    found = samples.from_cube(make(tmp_path / "c.zarr"), [EAST, WEST], background=60, pool=40, rng=rng)
     assert found.patches.shape == (105, 2, 3, 3, 3)
     assert found.patches.dtype == np.float32
     assert found.label.dtype == np.int8
     assert found.label.tolist() == [1] * 5 + [0] * 100
     assert found.group.tolist() == ["east"] * 3 + ["west"] * 2 + [""] * 100
-    assert found.source.tolist() == ["deposit"] * 5 + ["background"] * 100
+    assert found.source.tolist() == ["deposit"] * 5 + ["background"] * 40 + ["reference"] * 60
+    assert found.styles == {"east": "vein", "west": "vein"}
     assert found.deposits == ("east", "west")
     assert found.layers == ("a", "b")
     assert found.spacing == GRID.spacing
@@ -118,7 +115,7 @@ def test_reading_patches_never_asks_for_the_whole_cube(tmp_path, monkeypatch):
 def test_the_draw_depends_on_the_seed_and_not_on_chunks_or_slabs(tmp_path, monkeypatch):
     def draw(name, chunk, seed=5):
         ds = make(tmp_path / name, chunk=chunk, top=6)
-        return samples.from_cube(ds, [EAST], background=60, rng=np.random.default_rng(seed))
+        return samples.from_cube(ds, [EAST], background=60, pool=40, rng=np.random.default_rng(seed))
 
     first = draw("1.zarr", (3, 4, 5))
     for other in (draw("2.zarr", (8, 9, 10)), draw("3.zarr", (1, 6, 10))):
@@ -129,25 +126,51 @@ def test_the_draw_depends_on_the_seed_and_not_on_chunks_or_slabs(tmp_path, monke
     assert not np.array_equal(first.xyz, draw("5.zarr", (3, 4, 5), seed=6).xyz)
 
 
-def test_all_eligible_cells_are_drawn_if_asked_for_and_no_other(tmp_path, rng):
+def test_the_reference_is_every_eligible_cell_if_asked_for_and_no_other(tmp_path, rng):
     hole = [(0, 0, 0), (5, 8, 9)]
     ds = make(tmp_path / "c.zarr", hole=hole, top=6)
-    found = samples.from_cube(ds, [EAST], background=10_000, rng=rng)
-    cells = {tuple(c) for c in GRID.index_of(found.xyz[found.label == 0]).tolist()}
+    found = samples.from_cube(ds, [EAST], background=10_000, pool=20, rng=rng)
+    reference = GRID.index_of(found.xyz[found.source == "reference"])
+    cells = {tuple(c) for c in reference.tolist()}
     expected = {tuple(c) for c in np.argwhere(np.ones((6, 9, 10))).tolist()}
     assert cells == expected - set(hole) - {tuple(c) for c in EAST.cells.tolist()}
-    assert found.notes == ("only 535 background cells have their layers, 10000 were asked for.",)
+    assert len(reference) == 535
     more = samples.from_cube(ds, [EAST], background=10_000, max_missing=1, rng=rng)
-    assert (more.label == 0).sum() == 537
+    assert (more.source == "reference").sum() == 537
 
 
-def test_background_is_drawn_with_equal_chances(tmp_path):
+def test_a_volume_too_small_for_pool_and_reference_gives_both_the_same_cells_and_says_so(tmp_path, rng):
+    ds = make(tmp_path / "c.zarr")
+    found = samples.from_cube(ds, [EAST], background=700, pool=18, rng=rng)
+    pool, reference = (found.xyz[found.source == source] for source in ("background", "reference"))
+    assert (len(np.unique(pool, axis=0)), len(np.unique(reference, axis=0))) == (18, 717)
+    assert found.notes == (
+        "ranks are against all 717 cells outside the deposits that have their layers, and negatives come "
+        "from 18 of the same cells: there are too few for both.",
+    )
+    both = samples.from_cube(ds, [EAST], background=700, pool=17, rng=rng)
+    assert both.notes == ()
+    assert len(np.unique(both.xyz, axis=0)) == 720
+    assert (both.source == "reference").sum() == 700
+    # by default the pool has 10,000 cells, here all there are
+    assert (samples.from_cube(ds, [EAST], rng=rng).source == "background").sum() == 717
+
+
+def test_the_pool_grows_with_the_negatives_that_are_wanted():
+    assert samples.default_pool(2000) == 10_000
+    assert samples.default_pool(4101) == 20_505
+    assert samples.default_pool(4101, 3) == 61_515
+
+
+@pytest.mark.parametrize("source", ["background", "reference"])
+def test_pool_and_reference_are_each_drawn_with_equal_chances(tmp_path, source):
     ds = make(tmp_path / "c.zarr").load()
     rng = np.random.default_rng(1)
     count = np.zeros(GRID.shape)
     for _ in range(60):
-        found = samples.from_cube(ds, [EAST], background=240, patch_shape=(1, 1, 1), rng=rng)
-        np.add.at(count, tuple(GRID.index_of(found.xyz[found.label == 0]).T), 1)
+        found = samples.from_cube(ds, [EAST], background=240, pool=240, patch_shape=(1, 1, 1), rng=rng)
+        np.add.at(count, tuple(GRID.index_of(found.xyz[found.source == source]).T), 1)
+    assert count[tuple(EAST.cells.T)].sum() == 0
     count[tuple(EAST.cells.T)] = 60 * 240 / 717
     expected = 60 * 240 / 717  # draws without replacement: variance n p (1 - p)
     spread = np.sqrt(60 * (240 / 717) * (1 - 240 / 717))
@@ -158,7 +181,7 @@ def test_background_is_drawn_with_equal_chances(tmp_path):
 
 def test_deposit_cells_without_their_layers_are_left_out_and_noted(tmp_path, rng):
     ds = make(tmp_path / "c.zarr", hole=[(4, 4, 8)])
-    found = samples.from_cube(ds, [EAST, WEST], background=10, rng=rng)
+    found = samples.from_cube(ds, [EAST, WEST], background=10, pool=10, rng=rng)
     assert found.group[:4].tolist() == ["east", "east", "west", "west"]
     assert found.notes == (
         "deposit 'east': 1 of 3 cells are left out, outside the study volume or without 'b' in 1.",
@@ -187,6 +210,10 @@ def test_errors_of_from_cube(tmp_path, rng):
         samples.from_cube(ds, [EAST], patch_shape=(3, 2, 3), rng=rng)
     with pytest.raises(ValueError, match="max_missing is 2, it must be from 0 to below the 2 layers"):
         samples.from_cube(ds, [EAST], max_missing=2, rng=rng)
+    with pytest.raises(ValueError, match="a pool of 0 cells is not possible, it must be at least 1"):
+        samples.from_cube(ds, [EAST], pool=0, rng=rng)
+    with pytest.raises(ValueError, match="a reference of -3 cells is not possible, it must be at least 1"):
+        samples.from_cube(ds, [EAST], background=-3, rng=rng)
     with pytest.raises(ValueError, match="the cube lacks the layers 'c', it has 'a', 'b'"):
         samples.from_cube(ds, [EAST], layers=["a", "c"], rng=rng)
     cube.create(tmp_path / "e.zarr", GRID)
@@ -205,13 +232,19 @@ def test_samples_that_do_not_fit_together_are_refused():
         Samples(**{**fields, "label": np.array([2, 0], dtype=np.int8)})
     with pytest.raises(ValueError, match="1 positive samples have no group, it must name their deposit"):
         Samples(**{**fields, "group": np.array(["", ""])})
+    with pytest.raises(
+        ValueError, match="1 positive samples have the source 'reference', which is for cells"
+    ):
+        Samples(**{**fields, "source": np.array(["reference", "reference"])})
 
 
 def test_taking_keeps_rows_together_and_cropping_keeps_the_middle(tmp_path, rng):
     found = samples.from_cube(
-        make(tmp_path / "c.zarr"), [EAST], background=20, patch_shape=(5, 3, 3), rng=rng
+        make(tmp_path / "c.zarr"), [EAST], background=20, pool=20, patch_shape=(5, 3, 3), rng=rng
     )
     part = found.take([4, 0])
+    assert part.styles == found.cropped((1, 1, 1)).styles == {"east": "vein"}
+    assert part.source.tolist() == ["background", "deposit"]
     assert len(part) == 2
     np.testing.assert_array_equal(part.patches, found.patches[[4, 0]])
     np.testing.assert_array_equal(part.xyz, found.xyz[[4, 0]])
@@ -224,148 +257,3 @@ def test_taking_keeps_rows_together_and_cropping_keeps_the_middle(tmp_path, rng)
         ValueError, match=r"patches of \(5, 3, 3\) cells \(z, y, x\) cannot be cropped to \(3, 5, 3\)"
     ):
         found.cropped((3, 5, 3))
-
-
-def test_negatives_keep_the_stand_off_from_known_deposits(rng):
-    found = line({"A": [0, 1]}, range(2, 60))
-    rows = samples.training_set(found, known=["A"], stand_off=800, ratio=10, rng=rng)
-    assert at(found, rows[:2]) == [0, 1]
-    assert (found.label[rows] == [1, 1] + [0] * 20).all()
-    assert min(at(found, rows[2:])) >= 17  # 16 cells from the one at 1
-    everything = samples.training_set(found, known=["A"], stand_off=800, ratio=43 / 2, rng=rng)
-    assert at(found, everything[2:]) == list(range(17, 60))
-
-
-def test_a_left_out_deposit_has_no_stand_off_and_only_patches_that_share_its_cells_are_dropped(rng):
-    found = line({"A": [0], "B": [40]}, [*range(1, 40), *range(41, 60)])
-    rows = samples.training_set(found, known=["A"], left_out=["B"], stand_off=500, ratio=45, rng=rng)
-    drawn = set(at(found, rows))
-    # patches of three cells share one with those on B's cells if their centres are up to two cells apart
-    assert drawn == {0} | (set(range(10, 60)) - set(range(38, 43)))
-
-
-def test_the_stand_off_of_a_left_out_deposit_is_not_applied(rng):
-    found = line({"A": [0], "B": [40]}, [*range(1, 40), *range(41, 60)])
-    known = samples.training_set(found, known=["A", "B"], stand_off=500, ratio=9, rng=rng)
-    assert not {43, 45, 37, 35} & set(at(found, known))
-    unknown = samples.training_set(found, known=["A"], left_out=["B"], stand_off=500, ratio=45, rng=rng)
-    assert {43, 45, 37, 35} <= set(at(found, unknown))
-
-
-def test_no_patch_of_a_fold_shares_a_cell_with_a_patch_of_the_left_out_deposit(tmp_path, rng):
-    near = Deposit("near", np.array([[4, 4, 6], [4, 4, 5], [4, 4, 4], [0, 0, 0]]))
-    for shape, reach in (((3, 3, 3), (2, 2, 2)), ((1, 1, 1), (0, 0, 0)), ((5, 3, 1), (4, 2, 0))):
-        found = samples.from_cube(
-            make(tmp_path / f"{shape[0]}.zarr"),
-            [EAST, near, WEST],
-            background=10_000,
-            patch_shape=shape,
-            rng=rng,
-        )
-        count = (found.label == 0).sum()
-        cells = GRID.index_of(found.xyz)
-        apart = np.abs(cells[:, None] - EAST.cells).astype(float)
-        shares = (apart <= reach).all(axis=2).any(axis=1)
-        kept_near = int((~shares & (found.group == "near")).sum())
-        allowed = int((~shares[found.label == 0]).sum())
-        rows = samples.training_set(
-            found, known=["near"], left_out=["east"], stand_off=0, ratio=allowed / kept_near, rng=rng
-        )
-        assert not shares[rows].any()
-        assert len(rows) == kept_near + allowed
-        assert allowed < count or shape == (1, 1, 1)
-        assert not np.isin(found.group[rows], ["east", "west"]).any()
-        test = np.flatnonzero(found.group == "east")
-        assert samples.shared_cells(found, rows, test) == 0
-
-
-def test_stand_off_counts_from_positives_that_were_dropped_or_not_drawn_too(rng):
-    found = line({"A": list(range(20))}, range(20, 60))
-    for _ in range(5):
-        rows = samples.training_set(found, known=["A"], stand_off=500, max_positives=2, rng=rng)
-        assert min(at(found, rows[2:])) >= 29
-
-
-def test_the_most_positives_are_drawn_evenly_from_the_deposits(rng):
-    found = line({"A": range(50), "B": range(60, 63), "C": range(70, 120)}, range(200, 400))
-
-    def counts(most):
-        rows = samples.training_set(found, known=["A", "B", "C"], stand_off=100, max_positives=most, rng=rng)
-        assert len(np.unique(rows)) == len(rows)
-        names = found.group[rows][found.label[rows] == 1].tolist()
-        assert (found.label[rows] == 0).sum() == len(names)
-        return tuple(names.count(name) for name in "ABC")
-
-    assert counts(9) == (3, 3, 3)
-    assert counts(21) == (9, 3, 9)
-    assert sum(counts(20)) == 20
-    assert counts(20)[1] == 3
-    assert sum(counts(2)) == 2
-    assert counts(103) == counts(None) == (50, 3, 50)
-    assert counts(1000) == (50, 3, 50)
-
-
-def test_negatives_differ_by_seed_and_repeat_with_it():
-    found = line({"A": [0]}, range(1, 400))
-
-    def draw(seed):
-        rng = np.random.default_rng(seed)
-        return samples.training_set(found, known=["A"], stand_off=100, ratio=50, rng=rng).tolist()
-
-    assert draw(1) == draw(1) != draw(2)
-    assert len(set(draw(1))) == 51
-
-
-def test_deposits_that_are_neither_known_nor_left_out_are_not_used(rng):
-    found = line({"A": [0], "B": [3]}, range(10, 60))
-    rows = samples.training_set(found, known=["A"], stand_off=100, rng=rng)
-    assert set(found.group[rows]) == {"A", ""}
-
-
-def test_a_table_without_a_grid_loses_only_what_lies_in_the_same_place(rng):
-    found = line({"A": [0], "B": [40]}, [*range(1, 40), 40, 41], patch=(1, 1, 1), spacing=None)
-    rows = samples.training_set(found, known=["A"], left_out=["B"], stand_off=0, ratio=40, rng=rng)
-    assert at(found, rows) == [*range(40), 41]
-
-
-def test_errors_of_the_training_set_tell_the_numbers(rng):
-    found = line({"A": [0, 1], "B": [2]}, range(3, 20))
-
-    def choose(known=("A",), stand_off=100.0, **more):
-        samples.training_set(found, known=known, stand_off=stand_off, rng=rng, **more)
-
-    with pytest.raises(ValueError, match="'Z' is not among the deposits 'A', 'B'"):
-        choose(known=["A", "Z"])
-    with pytest.raises(ValueError, match="'A' cannot be known and left out at once"):
-        choose(left_out=["A"])
-    with pytest.raises(ValueError, match="no deposit is known, so there is nothing to learn from"):
-        choose(known=[])
-    with pytest.raises(
-        ValueError, match="no positive is left: all 2 cells of 'A' have patches that share cells "
-    ):
-        choose(left_out=["B"])
-    with pytest.raises(
-        ValueError,
-        match="2 negatives are needed for 2 positives, and 0 of 17 background samples lie at least 5000 m "
-        r"from 'A' \(farthest: 900 m\). Lower the stand-off or the ratio, or draw more background.",
-    ):
-        choose(stand_off=5000.0)
-    with pytest.raises(ValueError, match="a stand-off of -1 m is not possible, it must be 0 or above"):
-        choose(stand_off=-1.0)
-    with pytest.raises(ValueError, match="0 negatives per positive are not possible, it must be above 0"):
-        choose(ratio=0.0)
-    with pytest.raises(ValueError, match="at most 0 positives leave nothing to learn from, allow at least 1"):
-        choose(max_positives=0)
-
-
-def test_a_random_split_shares_cells_between_its_sides_and_the_count_says_so(rng):
-    found = line({"A": range(100)}, range(200, 300))
-    train, test = samples.split_random(np.arange(200), rng=rng)
-    assert (len(train), len(test)) == (140, 60)
-    assert np.array_equal(np.sort(np.concatenate([train, test])), np.arange(200))
-    gap = np.abs(found.xyz[test, 0][:, None] - found.xyz[train, 0]).min(axis=1)
-    assert samples.shared_cells(found, train, test) == (gap <= 100).sum() > 40
-    assert samples.shared_cells(found.cropped((1, 1, 1)), train, test) == 0
-    assert samples.shared_cells(found, train, np.empty(0, dtype=int)) == 0
-    with pytest.raises(ValueError, match=r"1 samples cannot be split at 0.7, one side would have none"):
-        samples.split_random([3], rng=rng)

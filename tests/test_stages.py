@@ -83,7 +83,7 @@ def test_models_never_see_a_blind_deposit(finished: tuple[Path, Told]) -> None:
 def test_the_comparison_labels_the_random_split_optimistic(finished: tuple[Path, Told]) -> None:
     path, told = finished
     table = pd.read_csv(start(path, Told()).path("comparison.csv"))
-    assert set(table["scheme"]) == {"random", "deposit", "blind"}
+    assert set(table["scheme"]) == {"random", "block", "deposit", "blind"}
     assert set(table["model"]) == {"dl1", "forest"}
     assert table.loc[table["scheme"] == "random", "optimistic"].all()
     assert not table.loc[table["scheme"] != "random", "optimistic"].any()

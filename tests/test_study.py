@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
-from mpm3d import study
+from mpm3d import models, study
 from mpm3d.errors import StudyError
+from mpm3d.study.models import MODELS
 
 BOX = [
     *("VRTX 1 100 100 -100", "VRTX 2 200 100 -100", "VRTX 3 100 200 -100", "VRTX 4 100 100 -200"),
@@ -100,6 +102,136 @@ def test_each_mistake_gets_one_sentence(folder: Path, old: str, new: str, messag
     assert problems(folder, GOOD.replace(old, new)) == [message]
 
 
+KINDS = "'forest', 'boosting', 'logistic', 'weights', 'pu', 'dl1', 'dl2', 'dl3', 'dl4', 'cbam', 'devnet'"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ('kind = "forrest"', f"kind = 'forrest' in [models 'forrest'] is not known. Use one of {KINDS}."),
+        ('kind = "forest", tree = 9', "'tree' is not a key in [models 'forest'] (value 9). Did you mean 'trees'?"),
+        ('kind = "forest", patch = 2', "patch = 2 in [models 'forest']: a patch has a cell in its middle, so an odd number such as 1 or 3 is needed."),
+        ('kind = "forest", search = -1', "search = -1 in [models 'forest']: input should be greater than or equal to 0."),
+        ('kind = "boosting", depth = 7', "depth = 7 in [models 'boosting']: input should be less than or equal to 6."),
+        ('kind = "boosting", monotone = { fault_distance = "down" }', "fault_distance = 'down' in [models 'boosting', monotone]: input should be 'increasing' or 'decreasing'."),
+        ('kind = "boosting", monotone = { fault_distanse = "decreasing" }', "monotone in [models 'boosting'] names 'fault_distanse', the study has no such layer. Did you mean 'fault_distance'?"),
+        ('kind = "boosting", monotone = { gold = "increasing" }', "monotone in [models 'boosting'] names 'gold', the study has no such layer. It has fault_distance."),
+        ('kind = "logistic", shrinkage = 0', "shrinkage = 0 in [models 'logistic']: input should be greater than 0."),
+        ('kind = "weights", bins = 1', "bins = 1 in [models 'weights']: input should be greater than or equal to 2."),
+        ('kind = "weights", prior = 1.0', "prior = 1.0 in [models 'weights']: input should be less than 1."),
+        ('kind = "pu", base = "svm"', "kind = 'svm' in [models 'pu', base] is not known. Use one of 'forest', 'boosting', 'logistic', 'weights', 'dl1', 'dl2', 'dl3', 'dl4', 'cbam', 'devnet'."),
+        ('kind = "pu", base = { kind = "forest", dept = 3 }', "'dept' is not a key in [models 'pu', base] (value 3). Did you mean 'depth'?"),
+        ('kind = "pu", base = { kind = "forest", members = 3 }', "base = {'kind': 'forest', 'members': 3} in [models 'pu']: the bags are the members of a base. Leave members out of base, set bags."),
+        ('kind = "pu", base = { kind = "boosting", monotone = { gold = "increasing" } }', "monotone in [models 'pu', base] names 'gold', the study has no such layer. It has fault_distance."),
+        ('kind = "dl4", layer_dropout = 1.0', "layer_dropout = 1.0 in [models 'dl4']: input should be less than 1."),
+        ('kind = "dl4", block = 2', "'block' is not a key in [models 'dl4'] (value 2). Remove it."),
+        ('kind = "cbam", blocks = 3', "blocks = 3 in [models 'cbam']: input should be less than or equal to 2."),
+        ('kind = "devnet", hidden = [200, 0]', "hidden = 0 in [models 'devnet']: input should be greater than or equal to 1."),
+        ('kind = "devnet", members = 0', "members = 0 in [models 'devnet']: input should be greater than or equal to 1."),
+    ],
+)  # fmt: skip
+def test_each_mistake_in_a_model_gets_one_sentence(folder: Path, model: str, message: str) -> None:
+    assert problems(folder, f"models = [{{ {model} }}]\n{GOOD}") == [message]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ('[validate]\nschemes = ["random", "blok"]', "schemes = 'blok' in [validate]: input should be 'random', 'block' or 'deposit'."),
+        ('[validate]\nschemes = ["block", "block"]', "schemes = ['block', 'block'] in [validate]: a scheme is named twice. Name each once."),
+        ("[validate]\nfolds = 1", "folds = 1 in [validate]: input should be greater than or equal to 2."),
+        ("[validate]\nrepeats = 0", "repeats = 0 in [validate]: input should be greater than or equal to 1."),
+        ("[validate]\nrepeat = 2", "'repeat' is not a key in [validate] (value 2). Did you mean 'repeats'?"),
+        ('[validate]\nsize = 50.0\naxis = "y"', "axis = 'y' in [validate]: blocks are cubes of a size or slabs along an axis, not both. Leave one out."),
+        ('[validate]\nnegatives = "all"', "negatives = 'all' in [validate]: input should be 'unaware' or 'published'."),
+        ('[validate]\ncalibration = "platt"', "calibration = 'platt' in [validate]: input should be 'none', 'isotonic' or 'venn-abers'."),
+        ('[validation]\nfolds = 3', "'validation' is not a key (value {'folds': 3}). Did you mean 'validate'?"),
+        ('[predict]\nmodels = "some"', "models = 'some' in [predict]: input should be 'first' or 'all'."),
+        ("[samples]\npool = 3", "pool = 3 in [samples]: input should be greater than or equal to 100."),
+    ],
+)  # fmt: skip
+def test_each_mistake_in_how_models_are_compared_gets_one_sentence(
+    folder: Path, table: str, message: str
+) -> None:
+    assert problems(folder, f"{GOOD}\n{table}\n") == [message]
+
+
+def read(folder: Path, text: str) -> study.Study:
+    (folder / "study.toml").write_text(text, encoding="utf-8")
+    return study.load(folder / "study.toml")
+
+
+def test_validation_is_all_schemes_once_unless_the_study_says_otherwise(folder: Path) -> None:
+    found = read(folder, GOOD).validation
+    assert (found.schemes, found.repeats, found.folds) == (("random", "block", "deposit"), 1, 3)
+    assert (found.negatives, found.calibration) == ("unaware", "none")
+    assert found.buffer is found.size is found.axis is None
+    said = read(folder, GOOD + '[validate]\nschemes = ["deposit"]\nrepeats = 5\naxis = "y"\n').validation
+    assert (said.schemes, said.repeats, said.axis) == (("deposit",), 5, "y")
+
+
+@pytest.mark.parametrize("kind", models.KINDS)
+def test_defaults_of_the_study_are_those_of_the_models(kind: str) -> None:
+    """One truth: what a table does not say is what the class would do by itself."""
+    told = MODELS[kind].model_validate({"kind": kind}).parameters()  # type: ignore[attr-defined]
+    by_study, by_class = models.make(kind, ("a", "b"), **told), models.make(kind, ("a", "b"))
+    if kind == "pu":  # its base is told in full
+        assert (by_study.base, by_study.bags, by_study.even) == (by_class.base, by_class.bags, by_class.even)  # type: ignore[attr-defined]
+        by_study, by_class = by_study._unfitted(), by_class._unfitted()  # type: ignore[attr-defined]
+    assert by_study.get_params() == by_class.get_params()  # type: ignore[attr-defined]
+
+
+def test_every_setting_of_a_model_can_be_said_in_the_study() -> None:
+    """The contract: settings are the parameters of the class, but for layers and what the kind fixes."""
+    for kind, table in MODELS.items():
+        told = set(table.model_validate({"kind": kind}).parameters())  # type: ignore[attr-defined]
+        theirs = set(models.make(kind, ("a",)).get_params(deep=False))  # type: ignore[attr-defined]
+        fixed = {"layers", "n_jobs"} | ({"blocks", "attention"} if kind.startswith("dl") else set())
+        if kind in ("weights", "dl1", "dl2", "dl3", "dl4", "cbam"):
+            fixed.add("patch_shape")  # these see the cell, or 3×3×3 of them
+        assert told == theirs - fixed, kind
+
+
+def test_words_of_the_study_become_parameters_of_the_models(folder: Path) -> None:
+    text = (
+        'models = [{ kind = "forest", trees = 5, leaf = 4, patch = 3, search = 6 }, '
+        '{ kind = "boosting", iterations = 9, shrinkage = 2.0, monotone = { fault_distance = "decreasing" } }, '
+        '{ kind = "logistic", shrinkage = 4.0 }, { kind = "pu", base = "dl3", bags = 3 }, '
+        '{ kind = "devnet", early_stopping = false }]\n'
+    )
+    tables = read(folder, text + GOOD).models
+    forest, boosting, logistic, pu, devnet = (table.parameters() for table in tables)
+    assert forest == {
+        "n_estimators": 5, "max_depth": 7, "max_features": 3, "min_samples_leaf": 4, "search": 6,
+        "patch_shape": (3, 3, 3),
+    }  # fmt: skip
+    assert (boosting["n_estimators"], boosting["l2"]) == (9, 2.0)
+    assert boosting["monotone"] == {"fault_distance": "decreasing"}
+    assert logistic["C"] == 0.25
+    assert (pu["base"], pu["bags"], pu["patch_shape"], pu["settings"]["epochs"]) == ("dl3", 3, None, 200)
+    assert devnet["hidden"] == (200, 80, 20)
+    assert [table.stops_early for table in tables] == [True, True, True, True, False]
+
+
+def test_a_name_stands_for_a_base_with_its_defaults(folder: Path) -> None:
+    short = read(folder, 'models = [{ kind = "pu", base = "boosting" }]\n' + GOOD)
+    long = read(folder, 'models = [{ kind = "pu", base = { kind = "boosting" } }]\n' + GOOD)
+    assert short.models == long.models
+
+
+def test_whatever_the_template_comments_out_is_known_too(folder: Path) -> None:
+    text = study.template()
+    text = text[text.index("[samples]") :].replace('# axis = "y"', "")  # not together with size
+    text = re.sub(r"^# (?=\w+ = |\[\[)", "", text, flags=re.MULTILINE)
+    assert 'kind = "cbam"' in text
+    layer = '[[layers]]\nname = "granite_distance"\nkind = "distance"\nfiles = ["body.ts"]\nunits = "m"\n'
+    found = read(folder, GOOD + layer + text)
+    assert [table.kind for table in found.models] == [
+        "dl4", "forest", "boosting", "logistic", "weights", "pu", "devnet", "cbam",
+    ]  # fmt: skip
+    assert (found.validation.size, found.predict.models, found.samples.pool) == (2000.0, "first", 100_000)
+
+
 def test_a_variable_that_many_keys_need_is_told_once(folder: Path) -> None:
     text = GOOD.replace("body.ts", "${NO_SUCH_FOLDER}/body.ts")
     assert problems(folder, text) == [
@@ -161,6 +293,13 @@ def test_a_file_that_is_no_study_is_told(folder: Path) -> None:
         study.load(folder / "none.toml")
     assert problems(folder, "name = ")[0].startswith("study.toml is not TOML: ")
     assert problems(folder, 'folder = "x"\n' + GOOD) == ["'folder' is not a key of study.toml. Remove it."]
+
+
+def test_the_validation_of_the_readme_is_a_table_of_the_study(folder: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    text = readme.split("```toml\n")[2].split("```")[0]
+    found = read(folder, GOOD + text).validation
+    assert (found.repeats, found.buffer, found.size) == (3, 1000.0, None)
 
 
 def test_the_study_of_the_readme_needs_nothing_but_its_files(folder: Path) -> None:

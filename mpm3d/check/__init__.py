@@ -21,8 +21,8 @@ from mpm3d.check.values import (
     of_sentinels,
     of_values,
     report,
-    sentinels,
 )
+from mpm3d.nodata import sentinels
 
 __all__ = [
     "REACH", "Finding", "LayerReport", "Pair", "covered", "of_assays", "of_collars", "of_crs", "of_deposit",

@@ -16,9 +16,6 @@ from mpm3d.grid import FloatArray
 LIKE = 0.9  # correlation from which two layers say the same
 LOST = 0.05  # share of the study volume that may lack a layer without a word
 REACH = "Make the grid smaller, set max_missing in [predict], or use a layer that reaches further."
-# numbers that programs write where they have none
-CODES = (-99.0, -100.0, -999.0, -999.25, -9999.0, -99999.0, -999999.0, -32768.0, 9999.0, 99999.0, 999999.0)
-_HUGE = 1e20
 _NO_UNITS = {"", "-", "?", "none", "unknown", "n/a", "na", "tbd", "unit", "units"}
 # units, and the largest size of what rocks have in them
 _ROCKS = {"g/cm3": 30.0, "g/cc": 30.0, "si": 20.0, "mv/v": 5000.0, "v/v": 5.0, "log10(ohm.m)": 12.0}
@@ -192,42 +189,6 @@ def of_pairs(samples: Mapping[str, FloatArray]) -> tuple[list[Pair], list[Findin
             )
             found.append(Finding("correlated", about, text))
     return pairs, found
-
-
-def sentinels(values: Any, declared: Sequence[float] = ()) -> list[tuple[float, int]]:
-    """Numbers that look as if they stood for missing values, and how often each occurs.
-
-    A code such as -9999 counts where the nearest other value is further away than half the range of all
-    others; huge numbers (1e20 and more) always count.
-
-    Parameters
-    ----------
-    values : array
-        As they are in the file; NaN where missing.
-    declared : sequence of float
-        Codes that are known to be missing.
-
-    Examples
-    --------
-    >>> sentinels(np.array([2.1, 2.7, -9999.0, 2.9, -9999.0]))
-    [(-9999.0, 2)]
-    >>> sentinels(np.array([-101.0, -100, -99, -98]))
-    []
-    """
-    flat = np.asarray(values, dtype=float).ravel()
-    flat = flat[np.isfinite(flat) & ~np.isin(flat, declared)]
-    found = [(float(code), int(np.sum(flat == code))) for code in np.unique(flat[np.abs(flat) >= _HUGE])[:3]]
-    flat = flat[np.abs(flat) < _HUGE]
-    for code in sorted(CODES, key=abs, reverse=True):
-        others = flat[flat != code]
-        times = len(flat) - len(others)
-        if not times or not len(others):
-            continue
-        gap = float(np.abs(others - code).min())
-        if gap > 0.5 * float(np.ptp(others)) and not others.min() < code < others.max():
-            found.append((code, times))
-            flat = others
-    return found
 
 
 def of_sentinels(about: str, codes: Sequence[tuple[float, int]], fix: str) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The P-A curve and its crossing."""
+"""Capture curves, the P-A curve and its crossing."""
 
 from __future__ import annotations
 
@@ -11,27 +11,72 @@ from mpm3d.evaluate.measures import Float64, Ranks, checked_ranks, share_inside
 
 
 @dataclass(frozen=True, eq=False)
-class PACurve:
-    """Prediction-area curve: what the best cells capture against the volume they take.
+class CaptureCurve:
+    """What the best cells of the volume capture, at every share of it; also called a success-rate curve.
 
     A step function: from one volume up to the next the captured share stays as it is.
 
     Parameters
     ----------
-    volume : array of shape (n,)
-        Share of the eligible volume at or above each threshold, ascending.
-    captured : array of shape (n,)
+    volume : array of shape (k,)
+        Share of the eligible volume at or above each threshold, ascending from 0 to 1.
+    captured : array of shape (k,)
         Mean over deposits of the share of their cells inside, each deposit with equal weight.
-    captured_cells : array of shape (n,)
+    captured_cells : array of shape (k,)
         Share of all deposit cells inside.
-    deposits : tuple of str
-        The deposits behind it.
     """
 
     volume: Float64
     captured: Float64
     captured_cells: Float64
+
+
+@dataclass(frozen=True, eq=False)
+class PACurve(CaptureCurve):
+    """Prediction-area curve: a capture curve that is read against the volume it takes.
+
+    Parameters
+    ----------
+    volume, captured, captured_cells : array of shape (k,)
+        As in a `CaptureCurve`.
+    deposits : tuple of str
+        The deposits behind it.
+    """
+
     deposits: tuple[str, ...] = ()
+
+
+def capture_curve(ranks_by_deposit: Ranks) -> CaptureCurve:
+    """The exact capture curve, one step at every distinct volume rank; ties enter together.
+
+    Parameters
+    ----------
+    ranks_by_deposit : mapping of str to array
+        Volume ranks of the cells of each deposit.
+
+    Returns
+    -------
+    CaptureCurve
+        At the shares of `capture` it has the values of `capture`.
+
+    Raises
+    ------
+    ValueError
+        If there is no deposit, one without cells, or a rank outside 0 to 1.
+
+    Examples
+    --------
+    >>> curve = capture_curve({"A": [0.1, 0.3, 0.3], "B": [0.5]})
+    >>> curve.volume.tolist()
+    [0.0, 0.1, 0.3, 0.5, 1.0]
+    >>> curve.captured_cells.tolist()
+    [0.0, 0.25, 0.75, 1.0, 1.0]
+    """
+    ranks = checked_ranks(ranks_by_deposit)
+    pooled = np.concatenate(list(ranks.values()))
+    volume = np.unique(np.concatenate([[0.0, 1.0], pooled]))
+    captured = np.mean([share_inside(values, volume) for values in ranks.values()], axis=0)
+    return CaptureCurve(volume, captured, share_inside(pooled, volume))
 
 
 def pa_curve(ranks_by_deposit: Ranks) -> PACurve:
@@ -62,11 +107,8 @@ def pa_curve(ranks_by_deposit: Ranks) -> PACurve:
     >>> curve.volume.tolist(), curve.captured.tolist()
     ([0.0, 0.1, 0.3, 1.0], [0.0, 0.5, 1.0, 1.0])
     """
-    ranks = checked_ranks(ranks_by_deposit)
-    pooled = np.concatenate(list(ranks.values()))
-    volume = np.unique(np.concatenate([[0.0, 1.0], pooled]))
-    captured = np.mean([share_inside(values, volume) for values in ranks.values()], axis=0)
-    return PACurve(volume, captured, share_inside(pooled, volume), tuple(ranks))
+    curve = capture_curve(ranks_by_deposit)
+    return PACurve(curve.volume, curve.captured, curve.captured_cells, tuple(ranks_by_deposit))
 
 
 @dataclass(frozen=True)
@@ -134,13 +176,13 @@ def crossing(curve: PACurve, *, by: Literal["deposits", "cells"] = "deposits") -
 def _crossings(volume: Float64, captured: Float64) -> list[tuple[float, float]]:
     """Where ``captured - (1 - volume)`` changes sign, in order of volume."""
     found: list[tuple[float, float]] = []
-    ahead = False  # whether captured has overtaken 1 - volume
+    ahead = False  # whether captured has overtaken 1 - volume; both have dust in their last digits
     for i, (v, c) in enumerate(zip(volume, captured, strict=True)):
         last = i + 1 == len(volume)
-        if (c >= 1 - v) != ahead:
+        if (c >= 1 - v - 1e-12) != ahead:
             found.append((float(v), float(c)))
             ahead = not ahead
-        # where the line is met right at the next step, that step counts; 1 - c has dust in its last digits
+        # where the line is met right at the next step, that step counts
         if not ahead and not last and 1 - c < volume[i + 1] - 1e-12:
             found.append((float(1 - c), float(c)))
             ahead = True

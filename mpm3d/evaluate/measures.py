@@ -88,7 +88,24 @@ def volume_ranks(scores: ArrayLike, reference: ArrayLike, *, weights: ArrayLike 
     >>> volume_ranks([9.0, 2.0, np.nan], [1.0, 2.0, 3.0, 4.0]).tolist()
     [0.0, 0.625, 1.0]
     """
-    score, pool = np.asarray(scores, dtype=float).ravel(), np.asarray(reference, dtype=float).ravel()
+    score = np.asarray(scores, dtype=float).ravel()
+    pool, total = sorted_reference(reference, weights)
+    below = total[np.searchsorted(pool, score, side="left")]
+    to_here = total[np.searchsorted(pool, score, side="right")]
+    ranks: Float64 = 1.0 - (below + to_here) / (2 * total[-1])
+    ranks[np.isnan(score)] = 1.0
+    return np.clip(ranks, 0.0, 1.0)
+
+
+def sorted_reference(reference: ArrayLike, weights: ArrayLike | None) -> tuple[Float64, Float64]:
+    """Scores of the eligible cells ascending (m,), and the weight below each and of all (m + 1,).
+
+    Raises
+    ------
+    ValueError
+        If the reference holds no score, or weights do not fit it.
+    """
+    pool = np.asarray(reference, dtype=float).ravel()
     weight = np.ones(len(pool)) if weights is None else np.asarray(weights, dtype=float).ravel()
     if len(weight) != len(pool) or np.any(~(weight >= 0)):
         raise ValueError(
@@ -99,12 +116,7 @@ def volume_ranks(scores: ArrayLike, reference: ArrayLike, *, weights: ArrayLike 
     if not weight.sum() > 0:
         raise ValueError("the reference holds no score, so nothing can be ranked. Score some eligible cells.")
     order = np.argsort(pool, kind="stable")
-    pool, total = pool[order], np.concatenate([[0.0], np.cumsum(weight[order])])
-    below = total[np.searchsorted(pool, score, side="left")]
-    to_here = total[np.searchsorted(pool, score, side="right")]
-    ranks: Float64 = 1.0 - (below + to_here) / (2 * total[-1])
-    ranks[np.isnan(score)] = 1.0
-    return np.clip(ranks, 0.0, 1.0)
+    return pool[order], np.concatenate([[0.0], np.cumsum(weight[order])])
 
 
 def checked_ranks(ranks_by_deposit: Ranks) -> dict[str, Float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -98,8 +99,12 @@ def _kth(counts: Counts, k: int) -> tuple[int, int]:
 
 
 def percentiles(
-    blocks: Callable[[], Iterable[tuple[Window, ArrayLike]]], shape: Index3, *, limit: int = 1 << 22
-) -> NDArray[np.float32]:
+    blocks: Callable[[], Iterable[tuple[Window, ArrayLike]]],
+    shape: Index3,
+    *,
+    limit: int = 1 << 22,
+    out: Any = None,
+) -> Any:
     """Share of the scored cells with a lower score, ties at mid-rank, in percent, for every cell.
 
     Scores are sorted a range of them at a time, two passes over the blocks for each range. In memory are the
@@ -113,13 +118,15 @@ def percentiles(
         Cells of the volume along z, y, x.
     limit : int
         Most cells that are sorted at once, unless more of them have scores that are nearly the same.
+    out : array of shape (z, y, x), optional
+        Where the result goes, NaN everywhere; an array of a store keeps it out of memory.
 
     Returns
     -------
     array of shape (z, y, x)
-        Above 0 and below 100; NaN where there is no score.
+        Above 0 and below 100; NaN where there is no score. ``out`` if that was given.
     """
-    result = np.full(shape, np.nan, np.float32)
+    result = np.full(shape, np.nan, np.float32) if out is None else out
     counts = np.zeros(_HALF, np.int64)
     for _, values in blocks():
         counts += np.bincount(_keys(values) >> 16, minlength=_HALF)
@@ -128,13 +135,16 @@ def percentiles(
         steps, equal = _distinct((_keys(values) for _, values in blocks()), first, last)
         middle = (below + np.cumsum(equal) - equal / 2) / n * 100
         for window, values in blocks():
-            part = result[window]
-            scored = ~np.isnan(np.asarray(values))
             keys = _keys(values)
             inside = (keys >> 16 >= first) & (keys >> 16 <= last)
+            if not inside.any():
+                continue
+            part = result[window]
+            scored = ~np.isnan(np.asarray(values))
             found = part[scored]
             found[inside] = middle[np.searchsorted(steps, keys[inside])]
             part[scored] = found
+            result[window] = part
         below += int(equal.sum())
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -11,7 +12,21 @@ from numpy.typing import NDArray
 
 from mpm3d.models.folder import FORMAT, JSON_NAME, move_in, read_json, sha256, staging, versions, write_json
 
-KINDS = ("forest", "dl1", "dl2", "dl3", "dl4")
+# module, class, and what the name of the model fixes
+_MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "forest": ("forest", "Forest", {}),
+    "boosting": ("boosting", "Boosting", {}),
+    "logistic": ("logistic", "Logistic", {}),
+    "weights": ("weights_of_evidence", "WeightsOfEvidence", {}),
+    "pu": ("pu", "BaggingPU", {}),
+    "dl1": ("networks", "RCNNLAM", {"blocks": 1, "attention": False}),
+    "dl2": ("networks", "RCNNLAM", {"blocks": 2, "attention": False}),
+    "dl3": ("networks", "RCNNLAM", {"blocks": 1, "attention": True}),
+    "dl4": ("networks", "RCNNLAM", {"blocks": 2, "attention": True}),
+    "cbam": ("networks", "CBAM", {}),
+    "devnet": ("networks", "DeviationNetwork", {}),
+}
+KINDS = tuple(_MODELS)
 
 
 @runtime_checkable
@@ -60,8 +75,12 @@ class Estimator(Protocol):
         rng: np.random.Generator,
         validation: tuple[NDArray[np.float32], NDArray[Any]] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        checkpoint: Path | None = None,
     ) -> Estimator:
-        """Learn filling, scaling and the model itself from labelled patches."""
+        """Learn filling, scaling and the model itself from labelled patches.
+
+        A model that takes long keeps its state in the folder ``checkpoint`` and goes on from there.
+        """
 
     def score_samples(self, patches: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
         """Score each patch, high for deposits; safe to call from several threads."""
@@ -82,12 +101,17 @@ def make(kind: str, layers: Sequence[str], **settings: Any) -> Estimator:
     Parameters
     ----------
     kind : str
-        One of `KINDS`: ``"forest"``, or the networks ``"dl1"`` and ``"dl2"`` (one and two residual blocks),
-        ``"dl3"`` and ``"dl4"`` (the same with attention).
+        One of `KINDS`. On cells: ``"forest"``, ``"boosting"`` (monotone where told), ``"logistic"``,
+        ``"weights"`` (of evidence), ``"devnet"`` (deviation network), and ``"pu"`` (bagging of deposits and
+        unlabelled cells, over any other). On patches: the networks ``"dl1"`` and ``"dl2"`` (one and two
+        residual blocks), ``"dl3"`` and ``"dl4"`` (the same with lightweight attention), ``"cbam"`` (with
+        full-size attention).
     layers : sequence of str
         Names of the evidence layers, in the order of the patches.
     **settings
-        Parameters of `mpm3d.models.forest.Forest` or `mpm3d.models.torch_fit.RCNNLAM`.
+        Parameters of the class behind the kind: `forest.Forest`, `boosting.Boosting`, `logistic.Logistic`,
+        `weights_of_evidence.WeightsOfEvidence`, `pu.BaggingPU`, `networks.RCNNLAM`, `networks.CBAM` or
+        `networks.DeviationNetwork`, each in `mpm3d.models`.
 
     Raises
     ------
@@ -116,13 +140,8 @@ def make(kind: str, layers: Sequence[str], **settings: Any) -> Estimator:
 
 
 def _concrete(kind: str) -> tuple[Any, dict[str, Any]]:
-    if kind == "forest":
-        from mpm3d.models.forest import Forest
-
-        return Forest, {}
-    from mpm3d.models.torch_fit import RCNNLAM
-
-    return RCNNLAM, {"blocks": 1 if kind in ("dl1", "dl3") else 2, "attention": kind in ("dl3", "dl4")}
+    module, name, fixed = _MODELS[kind]
+    return getattr(importlib.import_module(f"mpm3d.models.{module}"), name), fixed
 
 
 def save(estimator: Estimator, folder: str | Path, *, extra: Mapping[str, Any] | None = None) -> None:

@@ -16,7 +16,7 @@ import mpm3d
 
 FORMAT = 1
 JSON_NAME = "model.json"
-WEIGHTS_NAMES = ("forest.skops", "weights.safetensors")
+WEIGHTS_NAMES = ("forest.skops", "weights.safetensors", "bags.zip")
 
 
 @contextmanager

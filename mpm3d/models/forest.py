@@ -8,18 +8,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.exceptions import NotFittedError
+from sklearn.tree import DecisionTreeClassifier
 
-from mpm3d.models.scaling import Float32, Scaling, checked_labels, checked_patch_shape, checked_patches
+from mpm3d.models.forest_search import search_settings
+from mpm3d.models.scaling import Float32
+from mpm3d.models.tabular import Float64, Progress, Tabular
 
 # skops leaves trees to the caller's judgement, since a forged one can point outside its own arrays;
 # `_check_trees` looks at that before any tree is used.
 _TRUSTED = ["sklearn.tree._tree.Tree"]
 
 
-class Forest(BaseEstimator):  # type: ignore[misc]
+class Forest(Tabular):
     """A random forest on the layers of a cell, or of its patch.
 
     Parameters
@@ -33,6 +34,17 @@ class Forest(BaseEstimator):  # type: ignore[misc]
         Cells along z, y, x that are features, layer by layer. The paper's forest sees the cell alone.
     n_jobs : int
         Threads of the fit; scoring uses the caller's thread.
+    min_samples_leaf : int
+        Fewest training cells in a leaf.
+    search : int
+        Trials of a search for the trees, their depth, features and leaves inside ``fit``, 0 for none. The
+        first trial is the settings given. It needs Optuna. See
+        `mpm3d.models.forest_search.search_settings`.
+
+    Attributes
+    ----------
+    search_ : dict
+        What the search chose: ``settings``, ``auc``, ``trials``, ``folds``; empty without a search.
 
     Notes
     -----
@@ -49,11 +61,10 @@ class Forest(BaseEstimator):  # type: ignore[misc]
     True
     """
 
-    kind = "probability"
-    stops_early = False
     weights_name = "forest.skops"
-    history_: list[dict[str, Any]]
-    notes_: tuple[str, ...]
+    title = "forest"
+    forest_: RandomForestClassifier
+    search_: dict[str, Any]
 
     def __init__(
         self,
@@ -63,6 +74,8 @@ class Forest(BaseEstimator):  # type: ignore[misc]
         max_features: int = 3,
         patch_shape: tuple[int, int, int] = (1, 1, 1),
         n_jobs: int = 1,
+        min_samples_leaf: int = 1,
+        search: int = 0,
     ) -> None:
         self.layers = layers
         self.n_estimators = n_estimators
@@ -70,86 +83,57 @@ class Forest(BaseEstimator):  # type: ignore[misc]
         self.max_features = max_features
         self.patch_shape = patch_shape
         self.n_jobs = n_jobs
+        self.min_samples_leaf = min_samples_leaf
+        self.search = search
 
     @property
     def name(self) -> str:
         """What `mpm3d.models.make` calls this model."""
         return "forest"
 
-    def fit(
+    def _learn(
         self,
-        patches: Float32,
-        labels: NDArray[Any],
+        features: Float32,
+        target: NDArray[np.int64],
         *,
-        groups: NDArray[Any] | None = None,
+        groups: NDArray[np.str_] | None,
         rng: np.random.Generator,
-        validation: tuple[Float32, NDArray[Any]] | None = None,
-        progress: Any = None,
-    ) -> Forest:
-        """Grow the trees.
-
-        Parameters
-        ----------
-        patches : array of shape (sample, layer, z, y, x)
-            Values in the layers' own units. NaN is missing and counts as the layer's training mean.
-        labels : array of shape (sample,)
-            1 at deposit cells, 0 at background.
-        groups : array of shape (sample,), optional
-            Deposit of each sample, not used by this model.
-        rng : numpy.random.Generator
-            Source of randomness.
-        validation : tuple of arrays, optional
-            Not used, a forest does not stop early.
-        progress : callable, optional
-            Called once as ``progress(1, 1)``.
-
-        Raises
-        ------
-        ValueError
-            If patches or labels do not fit the model, or a layer has no value.
-        """
-        array = checked_patches(patches, self.layers, checked_patch_shape(self.patch_shape))
-        target = checked_labels(labels, len(array))
-        self.scaling_ = Scaling.learn(array, self.layers)
-        features = self._features(array)
-        self.forest_ = RandomForestClassifier(
-            n_estimators=self.n_estimators,
-            max_depth=self.max_depth,
-            max_features=max(1, min(self.max_features, features.shape[1])),
-            n_jobs=self.n_jobs,
-            random_state=int(rng.integers(2**31 - 1)),
-        ).fit(features, target)
+        progress: Progress | None,
+    ) -> tuple[str, ...]:
+        if int(self.search) != self.search or self.search < 0:
+            raise ValueError(f"search is {self.search!r}, it is a number of trials, 0 for no search.")
+        seed = int(rng.integers(2**31 - 1))
+        settings = self._settings(features.shape[1])
+        search_: dict[str, Any] = {}
+        notes: tuple[str, ...] = ()
+        if self.search:
+            found = search_settings(
+                features, target, groups, first=settings, trials=self.search, rng=rng, progress=progress
+            )
+            settings, search_, notes = found.settings, found.to_dict(), found.notes
+        forest = RandomForestClassifier(**settings, n_jobs=self.n_jobs, random_state=seed)
+        self.forest_, self.search_ = forest.fit(features, target), search_
         # Blocks are scored side by side, a pool of threads in each would only fight.
         self.forest_.n_jobs = 1
-        self.history_, self.notes_ = [], self.scaling_.notes
         if progress is not None:
-            progress(1, 1)
-        return self
+            progress(self.search + 1, self.search + 1)
+        return notes
 
-    def score_samples(self, patches: Float32) -> Float32:
-        """Score patches ``(sample, layer, z, y, x)``: float32 between 0 and 1, high for deposits.
+    def _settings(self, n_features: int) -> dict[str, Any]:
+        return {
+            "n_estimators": self.n_estimators,
+            "max_depth": self.max_depth,
+            "max_features": max(1, min(self.max_features, n_features)),
+            "min_samples_leaf": self.min_samples_leaf,
+        }
 
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the forest was not fitted.
-        ValueError
-            If the patches do not fit the model.
-        """
-        if not hasattr(self, "forest_"):
-            raise NotFittedError("this forest is not fitted yet. Call fit first, or load a fitted one.")
-        array = checked_patches(patches, self.layers, self.patch_shape)
-        if not len(array):
-            return np.zeros(0, dtype=np.float32)
-        scores: Float32 = self.forest_.predict_proba(self._features(array))[:, 1].astype(np.float32)
+    def _probability(self, features: Float32) -> Float64:
+        scores: Float64 = self.forest_.predict_proba(features)[:, 1]
         return scores
-
-    def _features(self, patches: Float32) -> Float32:
-        return self.scaling_.fill(patches).reshape(len(patches), -1)  # (sample, layer × cell)
 
     def learned(self) -> dict[str, Any]:
         """Return what the model folder's JSON holds about the fitted model."""
-        return {"scaling": self.scaling_.to_dict()}
+        return super().learned() | ({"search": self.search_} if self.search_ else {})
 
     def write_weights(self, path: Path) -> None:
         """Write the trees with skops."""
@@ -167,14 +151,13 @@ class Forest(BaseEstimator):  # type: ignore[misc]
         """
         import skops.io  # loads torch
 
-        self.scaling_ = Scaling.from_dict(learned["scaling"], self.layers)
         unknown = set(skops.io.get_untrusted_types(file=path)) - set(_TRUSTED)
         if unknown:
             raise ValueError(f"it holds objects that no forest needs: {', '.join(sorted(unknown))}")
         forest = skops.io.load(path, trusted=_TRUSTED)
-        _check_trees(forest, len(self.layers) * int(np.prod(self.patch_shape)))
-        self.forest_ = forest
-        self.history_, self.notes_ = [], ()
+        _check_trees(forest, self.n_columns)
+        self._take_over(learned)
+        self.forest_, self.search_ = forest, dict(learned.get("search", {}))
 
 
 def _check_trees(forest: Any, n_features: int) -> None:
@@ -182,7 +165,10 @@ def _check_trees(forest: Any, n_features: int) -> None:
         raise ValueError("it holds no fitted random forest")
     if forest.n_features_in_ != n_features:
         raise ValueError(f"its forest has {forest.n_features_in_} features and the model {n_features}")
-    for tree in (member.tree_ for member in forest.estimators_):
+    for member in forest.estimators_:
+        if not isinstance(member, DecisionTreeClassifier):
+            raise ValueError(f"its forest holds a {type(member).__name__} among the trees")
+        tree = member.tree_
         node = np.arange(tree.node_count)
         inner = tree.children_left != -1
         children = np.stack([tree.children_left, tree.children_right])[:, inner]
@@ -191,3 +177,6 @@ def _check_trees(forest: Any, n_features: int) -> None:
         known = (tree.feature[inner] >= 0).all() and (tree.feature[inner] < n_features).all()
         if tree.n_features != n_features or not (forward and known):
             raise ValueError("a tree of it points outside itself")
+        shares = tree.value
+        if shares.shape[1:] != (1, 2) or not ((shares >= 0) & (shares <= 1)).all():
+            raise ValueError("a leaf of it holds no share of deposit cells")

@@ -8,6 +8,7 @@ and as exact (`mpm3d.models.patch_conv`); each part has an ``on_positions`` for 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -66,17 +67,24 @@ class SpatialGate(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block of 64 channels in and out, with or without the two gates."""
+    """A residual block of 64 channels in and out, with a channel gate and a spatial gate, or with neither."""
 
-    def __init__(self, kernel: Index3, *, attention: bool, published_count: bool) -> None:
+    def __init__(
+        self,
+        kernel: Index3,
+        *,
+        spatial_gate: Callable[[Index3], nn.Module] | None = SpatialGate,
+        published_count: bool = False,
+    ) -> None:
         super().__init__()
         padding = _same(kernel)
         self.conv1 = PatchConv3d(_NARROW, _WIDE, kernel, padding=padding)
         self.conv2 = PatchConv3d(_WIDE, _WIDE, kernel, padding=padding)
         self.projection = nn.Conv3d(_WIDE, _NARROW, 1)
         self.shortcut = nn.Conv3d(_WIDE, _NARROW, 1)
+        attention = spatial_gate is not None
         self.channel_gate = ChannelGate() if attention else nn.Identity()
-        self.spatial_gate = SpatialGate(kernel) if attention else nn.Identity()
+        self.spatial_gate = nn.Identity() if spatial_gate is None else spatial_gate(kernel)
         # Never called: it only brings the number of parameters to the published one.
         self.unused = nn.Conv3d(_WIDE, _WIDE, 1) if attention and published_count else None
 
@@ -93,12 +101,66 @@ class Block(nn.Module):
         if isinstance(self.channel_gate, ChannelGate):
             y = self.channel_gate.on_positions(y)
         z = _pointwise(self.projection, y)
-        if isinstance(self.spatial_gate, SpatialGate):
-            z = self.spatial_gate.on_positions(z)
+        if not isinstance(self.spatial_gate, nn.Identity):
+            z = self.spatial_gate.on_positions(z)  # type: ignore[operator]
         return torch.relu(_pointwise(self.shortcut, h) + z)
 
 
-class ResidualAttentionNet(nn.Module):
+class PatchNet(nn.Module):
+    """A convolution, one or two residual blocks, the mean over the patch, two outputs.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of evidence layers.
+    blocks : {1, 2}
+        Residual blocks.
+    planar : bool
+        Kernels of (1, 3, 3) in place of (3, 3, 3).
+    spatial_gate : callable, optional
+        Makes each block's spatial gate from the shape of the kernels; without, blocks have no attention.
+    published_count : bool
+        As for `ResidualAttentionNet`.
+    """
+
+    title = "RCNN-LAM"
+
+    def __init__(
+        self,
+        n_layers: int,
+        *,
+        blocks: int,
+        planar: bool,
+        spatial_gate: Callable[[Index3], nn.Module] | None,
+        published_count: bool = False,
+    ) -> None:
+        super().__init__()
+        if blocks not in (1, 2):
+            raise ValueError(f"{self.title} has 1 or 2 blocks, not {blocks!r}.")
+        kernel = (1, 3, 3) if planar else (3, 3, 3)
+        self.first = PatchConv3d(n_layers, _NARROW, kernel, padding=_same(kernel))
+        self.blocks = nn.Sequential(
+            *(
+                Block(kernel, spatial_gate=spatial_gate, published_count=published_count)
+                for _ in range(blocks)
+            )
+        )
+        self.last = nn.Linear(_NARROW, 2)
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Map standardised patches ``(sample, layer, z, y, x)`` to ``(sample, 2)`` unscaled scores."""
+        if self.first.takes(patches):
+            x = self.first.on_positions(by_position(patches), relu=True)
+            for block in self.blocks:
+                x = block.on_positions(x)  # type: ignore[operator]
+            mean = x.mean(dim=0)
+        else:
+            mean = self.blocks(torch.relu(self.first(patches))).mean(dim=(2, 3, 4))
+        logits: Tensor = self.last(mean)
+        return logits
+
+
+class ResidualAttentionNet(PatchNet):
     """RCNN-LAM: a convolution, one or two residual blocks, the mean over the patch, two outputs.
 
     Parameters
@@ -140,27 +202,13 @@ class ResidualAttentionNet(nn.Module):
         planar: bool = False,
         published_count: bool = False,
     ) -> None:
-        super().__init__()
-        if blocks not in (1, 2):
-            raise ValueError(f"RCNN-LAM has 1 or 2 blocks, not {blocks!r}.")
-        kernel = (1, 3, 3) if planar else (3, 3, 3)
-        self.first = PatchConv3d(n_layers, _NARROW, kernel, padding=_same(kernel))
-        self.blocks = nn.Sequential(
-            *(Block(kernel, attention=attention, published_count=published_count) for _ in range(blocks))
+        super().__init__(
+            n_layers,
+            blocks=blocks,
+            planar=planar,
+            spatial_gate=SpatialGate if attention else None,
+            published_count=published_count,
         )
-        self.last = nn.Linear(_NARROW, 2)
-
-    def forward(self, patches: Tensor) -> Tensor:
-        """Map standardised patches ``(sample, layer, z, y, x)`` to ``(sample, 2)`` unscaled scores."""
-        if self.first.takes(patches):
-            x = self.first.on_positions(by_position(patches), relu=True)
-            for block in self.blocks:
-                x = block.on_positions(x)  # type: ignore[operator]
-            mean = x.mean(dim=0)
-        else:
-            mean = self.blocks(torch.relu(self.first(patches))).mean(dim=(2, 3, 4))
-        logits: Tensor = self.last(mean)
-        return logits
 
 
 def flops(

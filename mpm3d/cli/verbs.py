@@ -1,0 +1,149 @@
+"""The verbs of a study: look at it, do its stages, see it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mpm3d.cli.talk import Overwrite, Runs, StudyPath, command, plainly, running, say
+
+
+def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("study.toml")) -> None:
+    """Write a commented study.toml to start from."""
+    with plainly():
+        from mpm3d import study
+
+        if path.exists():
+            raise FileExistsError(f"{path} exists already. Give another name, or delete it first.")
+        path.write_text(study.template(), encoding="utf-8")
+    say(f"Wrote {path}. Put in your files, then: mpm3d run {path}")
+
+
+def check(
+    study: StudyPath,
+    runs: Runs = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail if there is any warning.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Look at everything the study names, built or not, and say what seems wrong."""
+    with plainly():
+        from mpm3d import checking
+
+        found = checking.check_study(study, runs=runs)
+        if as_json:
+            typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
+        else:
+            for line in checking.lines(found):
+                say(line)
+    if strict and found.findings:
+        raise typer.Exit(1)
+
+
+def build(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Build the evidence cube: only layers that are missing or whose files have changed."""
+    from mpm3d import stages
+
+    with running(study, runs, overwrite) as run:
+        stages.build(run)
+
+
+def fit(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Fit the models of the study on all known deposits."""
+    from mpm3d import stages
+
+    with running(study, runs, overwrite) as run:
+        stages.fit_models(run)
+
+
+def validate(
+    study: StudyPath,
+    scheme: Annotated[
+        str, typer.Option(help="Of random, block and deposit; all, if not given.", metavar="NAME,…")
+    ] = "",
+    models: Annotated[
+        str, typer.Option(help="Models of the study; all, if not given.", metavar="NAME,…")
+    ] = "",
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="So many times, with other negatives and seeds.", metavar="K")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Rank against every cell, not a sample.")] = False,
+    runs: Runs = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Compare the models: the published random split beside spatial blocks and whole deposits left out."""
+    from mpm3d import stages
+
+    with running(study, runs, overwrite) as run:
+        stages.compare(run, full=full, schemes=_names(scheme), models=_names(models), repeats=repeats)
+
+
+def _names(words: str) -> tuple[str, ...] | None:
+    """Names between commas, None if there are none."""
+    return tuple(word.strip() for word in words.split(",") if word.strip()) or None
+
+
+def predict(
+    study: StudyPath,
+    model: Annotated[
+        str, typer.Option(help="A model of the study; the first, if not given.", metavar="NAME")
+    ] = "",
+    runs: Runs = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="So many processes; with --threads, threads.", metavar="N")
+    ] = None,
+    processes: Annotated[
+        bool | None,
+        typer.Option("--processes/--threads", help="What workers are on this machine.", show_default=False),
+    ] = None,
+    scheduler: Annotated[
+        str, typer.Option(help="Score on the workers of a dask cluster.", metavar="tcp://HOST:PORT")
+    ] = "",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Score again from the first block; the model is kept.")
+    ] = False,
+) -> None:
+    """Score the whole volume block by block; an interrupted run goes on where it stopped."""
+    from mpm3d import stages
+
+    if processes is None and workers is not None and not scheduler:
+        processes = workers > 1
+    with running(study, runs, False) as run:
+        stages.predict_volume(
+            run, model=model, workers=workers, processes=processes, scheduler=scheduler, overwrite=overwrite
+        )
+
+
+def targets(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Delineate and rank 3D targets, after whatever has to be done before."""
+    from mpm3d import stages
+
+    with running(study, runs, overwrite) as run:
+        stages.delineate(run)
+
+
+def view(
+    study: StudyPath,
+    runs: Runs = None,
+    picture: Annotated[Path | None, typer.Option(help="Draw a PNG instead of opening a window.")] = None,
+    exaggeration: Annotated[float, typer.Option(min=0.1, help="Vertical exaggeration.")] = 1.0,
+) -> None:
+    """Open the interactive 3D window: threshold, slices, exaggeration, layers."""
+    from mpm3d import stages
+
+    with running(study, runs, False) as run:
+        if picture is None:
+            stages.show(run)
+        else:
+            say(f"Drew {stages.draw(run, picture, exaggeration=exaggeration)}")
+
+
+def run_all(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
+    """Do everything: build, fit, validate, predict, targets, picture. Finished stages are used again."""
+    from mpm3d import stages
+
+    with running(study, runs, overwrite) as run:
+        stages.everything(run)
+        say(f"\nSee it in 3D:  {command()} view {study}" + (f" --runs {runs}" if runs else ""))

@@ -1,0 +1,45 @@
+"""The schema of ``study.toml``, how one is read and checked, and the paths of a run."""
+
+from mpm3d.study.files import drillholes, sha256
+from mpm3d.study.layers import (
+    BoreholesLayer,
+    DistanceLayer,
+    InsideLayer,
+    Layer,
+    ModelLayer,
+    RasterLayer,
+    UbcLayer,
+    VoxetLayer,
+)
+from mpm3d.study.loading import examine, load, template
+from mpm3d.study.models import (
+    BoostingTable,
+    CbamTable,
+    DevnetTable,
+    ForestTable,
+    LogisticTable,
+    ModelTable,
+    NetworkTable,
+    PuTable,
+    WeightsTable,
+)
+from mpm3d.study.tables import (
+    CubeTable,
+    DepositTable,
+    GridTable,
+    PredictTable,
+    SamplesTable,
+    SourceTable,
+    Study,
+    TargetsTable,
+    TopographyTable,
+    ValidateTable,
+)
+
+__all__ = [
+    "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable", "DepositTable", "DevnetTable",
+    "DistanceLayer", "ForestTable", "GridTable", "InsideLayer", "Layer", "LogisticTable", "ModelLayer",
+    "ModelTable", "NetworkTable", "PredictTable", "PuTable", "RasterLayer", "SamplesTable", "SourceTable",
+    "Study", "TargetsTable", "TopographyTable", "UbcLayer", "ValidateTable", "VoxetLayer", "WeightsTable",
+    "drillholes", "examine", "load", "sha256", "template",
+]  # fmt: skip

@@ -1,0 +1,149 @@
+"""What is wrong with the files and between the tables of a study."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mpm3d import boreholes, io
+from mpm3d.geometry import Bounds, Lines, Points, Surface
+from mpm3d.grid import Grid
+from mpm3d.study.base import Table
+from mpm3d.study.files import drillholes, present, sha256
+from mpm3d.study.layers import LAYERS
+from mpm3d.study.models import MODELS, BoostingTable, PuTable
+from mpm3d.study.tables import DepositTable, GridTable, SourceTable, TopographyTable
+
+
+def contents_wrong(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """Problems that need the files or several tables, found even when other tables are wrong."""
+    grid = None
+    try:
+        grid = GridTable.model_validate(table.get("grid")).grid()
+    except ValidationError:
+        pass  # said already
+    except ValueError as error:
+        yield f"[grid]: {error}"
+    layers = [valid(LAYERS.get(t.get("kind")), t) for t in _tables(table, "layers")]
+    deposits = [valid(DepositTable, t) for t in _tables(table, "deposits")]
+    sources = [valid(SourceTable, t) for t in _tables(table, "sources")]
+    topography = [valid(TopographyTable, table["topography"])] if "topography" in table else []
+    for what, items in (("layer", layers), ("deposit", deposits)):
+        names = [item.name for item in items if item is not None]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        yield from (f"two {what}s are called {name!r}. Names must differ." for name in twice)
+    yield from _check_models(_tables(table, "models"), [str(t.get("name")) for t in _tables(table, "layers")])
+    origin = {folder / s.file: s for s in sources if isinstance(s, SourceTable)}
+    for item in (*layers, *deposits, *topography):
+        yield from _missing_files(item, folder, origin)
+    yield from _changed_sources(origin)
+    for deposit in deposits:
+        if isinstance(deposit, DepositTable):
+            yield from _check_deposit(deposit, folder, grid)
+    known = [d for d in deposits if isinstance(d, DepositTable) and not d.blind]
+    if deposits and not known:
+        yield "every deposit is blind, so nothing is left to learn from. Set blind = false on some."
+
+
+def _tables(table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    value = table.get(key, [])
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def valid(kind: type[Table] | None, value: Any) -> Any:
+    """The table of this kind that a value makes, None if it makes none."""
+    try:
+        return kind.model_validate(value) if kind else None
+    except ValidationError:
+        return None
+
+
+def _check_models(tables: Sequence[dict[str, Any]], layers: Sequence[str]) -> Iterator[str]:
+    """Kinds that are named twice, and layers of ``monotone`` that the study does not have."""
+    kinds = [str(t.get("kind")) for t in tables]
+    for kind in sorted({kind for kind in kinds if kinds.count(kind) > 1}):
+        yield f"[[models]] names {kind!r} {kinds.count(kind)} times. Name each kind once."
+    for table in tables:
+        found = valid(MODELS.get(str(table.get("kind"))), table)
+        where, found = ("'pu', base", found.base) if isinstance(found, PuTable) else ("'boosting'", found)
+        for layer in found.monotone if isinstance(found, BoostingTable) else ():
+            if layer not in layers:
+                near = difflib.get_close_matches(layer, layers, n=1)
+                hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(layers)}."
+                yield f"monotone in [models {where}] names {layer!r}, the study has no such layer. {hint}"
+
+
+def _missing_files(item: Table | None, folder: Path, origin: Mapping[Path, SourceTable]) -> Iterator[str]:
+    for key, name in item.paths() if item is not None else ():
+        path = present(folder / name)
+        if "${" in name or path.is_file():
+            continue
+        owner = getattr(item, "name", "topography")
+        source = origin.get(folder / name)
+        fix = "Check the path, it is relative to study.toml."
+        if source is not None:
+            commit = f", commit {source.commit}" if source.commit else ""
+            fix = f"Get it from {source.repository}{commit}, {source.path or path.name}."
+        yield f"{owner!r}: {key} = {name!r} does not exist. {fix}"
+
+
+def _changed_sources(origin: Mapping[Path, SourceTable]) -> Iterator[str]:
+    for path, source in ((present(place), source) for place, source in origin.items()):
+        if path.is_file() and (found := sha256(path)) != source.sha256:
+            yield (
+                f"{source.file!r} is not the file of {source.repository}: its SHA-256 is {found[:12]}…, "
+                f"{source.sha256[:12]}… was expected. Get it again."
+            )
+
+
+def _check_deposit(deposit: DepositTable, folder: Path, grid: Grid | None) -> Iterator[str]:
+    named = [bool(deposit.files), bool(deposit.points), bool(deposit.intervals)]
+    if sum(named) != 1:
+        yield f"deposit {deposit.name!r} needs one of files, points and intervals, it has {sum(named)}."
+        return
+    given = {key for key, value in deposit if value not in ("", None)}
+    holes = [key for key in ("collar", "survey", "assay", "cutoff") if key in given]
+    lacking = [key for key in ("collar", "intervals", "assay", "cutoff") if key not in given]
+    if holes and lacking:
+        yield (
+            f"deposit {deposit.name!r} has {', '.join(holes)}, so it comes from drillholes, and lacks "
+            f"{', '.join(lacking)}. Give collar, intervals, assay and cutoff."
+        )
+        return
+    try:
+        paths = [present(folder / name) for _, name in deposit.paths()]
+        boxes = [] if holes and not all(p.is_file() for p in paths) else _boxes(deposit, folder, paths)
+    except (ValueError, OSError) as error:
+        yield f"deposit {deposit.name!r}: {error}"
+        return
+    if grid is None or not boxes:
+        return
+    g = grid.bounds
+    outside = all(any(b[i + 3] < g[i] or b[i] > g[i + 3] for i in range(3)) for b in boxes)
+    if outside:
+        b = boxes[0]
+        yield (
+            f"deposit {deposit.name!r} lies outside the grid: it spans x {b[0]:.0f} to {b[3]:.0f}, "
+            f"y {b[1]:.0f} to {b[4]:.0f}, z {b[2]:.0f} to {b[5]:.0f} m, the grid x {g[0]:.0f} to {g[3]:.0f}, "
+            f"y {g[1]:.0f} to {g[4]:.0f}, z {g[2]:.0f} to {g[5]:.0f} m. Move the grid or check the file."
+        )
+
+
+def _boxes(deposit: DepositTable, folder: Path, paths: list[Path]) -> list[Bounds]:
+    """Bounds of each body of a deposit, of the ore alone where it is drilled."""
+    if not deposit.collar:
+        bodies = [thing for path in paths if path.is_file() for thing in io.read(path)]
+        return [thing.bounds for thing in bodies if isinstance(thing, Surface | Lines | Points)]
+    wells = drillholes(deposit, folder)
+    boreholes.check_column(wells, deposit.assay)
+    found = boreholes.ore(wells, deposit.assay, deposit.cutoff or 0.0)
+    if not len(found.segments):
+        raise ValueError(
+            f"no interval of {deposit.intervals} reaches {deposit.assay} = {deposit.cutoff:g}. Lower the "
+            "cutoff."
+        )
+    return [found.bounds]

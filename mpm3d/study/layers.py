@@ -1,0 +1,105 @@
+"""Tables of ``[[layers]]``: evidence layers, and the files they come from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from mpm3d.study.base import Files, Table, known_crs
+
+
+class _Layer(Table):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    units: Annotated[str, Field(min_length=1)]
+    long_name: str = ""
+
+
+class DistanceLayer(_Layer):
+    """Distance to surfaces, metres; ``solid`` gives 0 inside closed bodies."""
+
+    kind: Literal["distance"]
+    files: Files
+    role: str = "unit"
+    solid: bool = False
+    cutoff: Annotated[float, Field(gt=0)] = 2000.0
+
+
+class InsideLayer(_Layer):
+    """1 inside closed bodies, 0 outside."""
+
+    kind: Literal["inside"]
+    files: Files
+    role: str = "unit"
+
+
+class _Model(_Layer):
+    file: str
+    method: Literal["linear", "nearest", "average"] = "linear"
+    log10: bool = False
+
+
+class UbcLayer(_Model):
+    """Values of a UBC-GIF model on its tensor or OcTree mesh."""
+
+    kind: Literal["ubc"]
+    mesh: str
+    missing: list[float] = Field(default=[])
+
+
+class VoxetLayer(_Model):
+    """Values of one property of a GoCAD voxet."""
+
+    kind: Literal["voxet"]
+    property: str = ""
+    registration: Literal["center", "corner"] = "center"
+
+
+class ModelLayer(_Model):
+    """Values of one property of any file that has them in a volume.
+
+    That is a voxet, a stratigraphic grid, tetrahedra, a block model, or a model of UBC-GIF, whose mesh is
+    found beside it or named.
+    """
+
+    kind: Literal["model"]
+    property: str = ""
+    registration: Literal["center", "corner"] = "center"
+    mesh: str = ""
+
+
+class RasterLayer(_Model):
+    """Values of a map, at all depths of a column or down to ``depth`` metres below the topography."""
+
+    kind: Literal["raster"]
+    property: str = ""
+    crs: str = ""
+    drape: Literal["column", "surface"] = "column"
+    depth: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("crs")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_crs(value) if value else value
+
+
+class BoreholesLayer(_Layer):
+    """Length-weighted mean of an assay of drillholes, in the cells that they pass through and near them."""
+
+    kind: Literal["boreholes"]
+    collar: Annotated[str, Field(min_length=1)]
+    intervals: Annotated[str, Field(min_length=1)]
+    assay: Annotated[str, Field(min_length=1)]
+    survey: str = ""
+    radius: Annotated[float, Field(ge=0)] = 0.0
+
+
+Layer = Annotated[
+    DistanceLayer | InsideLayer | UbcLayer | VoxetLayer | ModelLayer | RasterLayer | BoreholesLayer,
+    Field(discriminator="kind"),
+]
+
+LAYERS: dict[Any, type[Table]] = {
+    "distance": DistanceLayer, "inside": InsideLayer, "ubc": UbcLayer, "voxet": VoxetLayer,
+    "model": ModelLayer, "raster": RasterLayer, "boreholes": BoreholesLayer,
+}  # fmt: skip

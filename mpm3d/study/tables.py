@@ -1,0 +1,178 @@
+"""The tables of a study, and the study itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from mpm3d.grid import Grid
+from mpm3d.study.base import Pair, Positive, Table, known_crs
+from mpm3d.study.files import present
+from mpm3d.study.layers import Layer
+from mpm3d.study.models import ForestTable, ModelTable
+
+Scheme = Literal["random", "block", "deposit"]
+
+
+class GridTable(Table):
+    """``[grid]``: extent of the cell edges and cell size, in metres, elevation up."""
+
+    crs: str
+    x: Pair
+    y: Pair
+    z: Pair
+    spacing: float | tuple[float, float, float] = 50.0
+
+    def grid(self) -> Grid:
+        """The cells."""
+        bounds = (self.x[0], self.y[0], self.z[0], self.x[1], self.y[1], self.z[1])
+        steps = self.spacing if isinstance(self.spacing, float) else self.spacing[::-1]
+        return Grid.from_bounds(bounds, steps, self.crs)
+
+    @field_validator("crs")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_crs(value)
+
+
+class TopographyTable(Table):
+    """``[topography]``: a GoCAD surface or a raster of ground elevations."""
+
+    file: str
+
+
+class CubeTable(Table):
+    """``[cube]``: cells of an object of the store along z, y, x, whole chunks of 50; for object stores."""
+
+    shards: tuple[Positive, Positive, Positive] | None = None
+
+
+class DepositTable(Table):
+    """``[[deposits]]``: a known orebody, from surfaces, points or drilled intervals.
+
+    With a table of collars, ``intervals`` are those of drillholes, and cells whose mean of ``assay`` is at
+    least ``cutoff`` are ore.
+    """
+
+    name: Annotated[str, Field(min_length=1)]
+    files: list[str] = Field(default=[])
+    points: str = ""
+    intervals: str = ""
+    collar: str = ""
+    survey: str = ""
+    assay: str = ""
+    cutoff: float | None = None
+    thickness: Annotated[float, Field(gt=0)] | None = None
+    min_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    style: str = ""
+    blind: bool = False
+
+
+class SamplesTable(Table):
+    """``[samples]``: what is drawn around the deposits.
+
+    ``background`` cells are what scores are ranked against, ``pool`` cells what negatives are drawn from.
+    """
+
+    stand_off: Annotated[float, Field(ge=0)] = 800.0
+    negatives_per_positive: Annotated[float, Field(gt=0)] = 1.0
+    max_patches: Annotated[int, Field(ge=4)] | None = None
+    background: Annotated[int, Field(ge=100)] = 50_000
+    pool: Annotated[int, Field(ge=100)] | None = None
+
+
+class ValidateTable(Table):
+    """``[validate]``, `Study.validation`: how the models are compared.
+
+    Blocks are ``folds`` parts of space with about equal numbers of deposit cells, unless ``size`` (cubes of
+    so many metres, dealt to the folds) or ``axis`` (slabs) is given; training cells keep ``buffer`` metres
+    from the block that is tested (a patch and the stand-off, if not given). ``negatives = "published"`` keeps
+    negatives away from the deposit that is left out too.
+    """
+
+    schemes: Annotated[tuple[Scheme, ...], Field(min_length=1)] = ("random", "block", "deposit")
+    repeats: Positive = 1
+    folds: Annotated[int, Field(ge=2)] = 3
+    buffer: Annotated[float, Field(ge=0)] | None = None
+    size: Annotated[float, Field(gt=0)] | None = None
+    axis: Literal["x", "y", "z"] | None = None
+    negatives: Literal["unaware", "published"] = "unaware"
+    calibration: Literal["none", "isotonic", "venn-abers"] = "none"
+
+    @field_validator("schemes")
+    @classmethod
+    def _once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a scheme is named twice. Name each once")
+        return value
+
+    @field_validator("axis")
+    @classmethod
+    def _one_way(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("size") is not None:
+            raise ValueError("blocks are cubes of a size or slabs along an axis, not both. Leave one out")
+        return value
+
+
+class PredictTable(Table):
+    """``[predict]``: how the volume is cut up, and whether the first model scores it or all of them."""
+
+    block: tuple[Positive, Positive, Positive] = (50, 50, 50)
+    workers: Positive | None = None
+    processes: bool = False
+    memory: Annotated[float, Field(gt=0)] = 4.0
+    max_missing: Annotated[int, Field(ge=0)] = 0
+    models: Literal["first", "all"] = "first"
+
+
+class TargetsTable(Table):
+    """``[targets]``: which share of the eligible cells, and the smallest body in m3 (eight cells)."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    min_volume: Annotated[float, Field(ge=0)] | None = None
+
+
+class SourceTable(Table):
+    """``[[sources]]``: where a file that is not bundled comes from, and its SHA-256."""
+
+    file: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    repository: str
+    commit: str = ""
+    path: str = ""
+    licence: str = ""
+
+
+class Study(Table):
+    """Everything a study says. Read one with `load`.
+
+    Tables and keys are described in the README and in the file that ``mpm3d init`` writes.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    note: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    grid: GridTable
+    topography: TopographyTable | None = None
+    cube: CubeTable = CubeTable()
+    layers: Annotated[list[Layer], Field(min_length=1)]
+    deposits: Annotated[list[DepositTable], Field(min_length=1)]
+    samples: SamplesTable = SamplesTable()
+    models: Annotated[list[ModelTable], Field(min_length=1)] = Field(default=[ForestTable(kind="forest")])
+    validation: ValidateTable = Field(default=ValidateTable(), alias="validate")  # pydantic has a validate
+    predict: PredictTable = PredictTable()
+    targets: TargetsTable = TargetsTable()
+    sources: list[SourceTable] = Field(default=[])
+    folder: Path = Field(default=Path(), exclude=True)
+    runs: Path = Field(default=Path("runs"), exclude=True)
+
+    @property
+    def run_folder(self) -> Path:
+        """Where everything that the study produces goes."""
+        return self.runs / self.name
+
+    def path(self, name: str) -> Path:
+        """A file of the study, relative to ``study.toml`` unless absolute; ``X.gz`` stands in for ``X``."""
+        return present(self.folder / name)
