@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 import mpm3d
-from mpm3d import cube, evidence, inputs
+from mpm3d import cube, evidence, inputs, storage
 from mpm3d.errors import StudyError
 from mpm3d.run import hash_of
 from mpm3d.study import DistanceLayer, InsideLayer, Layer, sha256
@@ -26,14 +25,14 @@ _LOOKS = {"role", "long_name"}  # settings that change no value
 
 def build(run: Run) -> xr.Dataset:
     """Build the evidence cube, or only the layers of it that are missing or whose inputs have changed."""
-    started, place = time.monotonic(), run.path("cube.zarr")
+    started, place = time.monotonic(), run.study.cube_place
     if run.built:
         return cube.open(place)
     facts = _frame_facts(run)
     frame = hash_of(*facts.values())
     recipes = {layer.name: inputs.recipe(run.study, layer, frame) for layer in run.study.layers}
     key = hash_of(recipes)
-    if run.folder.done("build", key, "cube.zarr"):
+    if run.folder.done("build", key) and storage.exists(place):
         run.built = True
         run.say("cube: nothing has changed, used as it is.")
         return cube.open(place)
@@ -67,16 +66,23 @@ def _frame_facts(run: Run) -> Facts:
     }
 
 
-def _why_new(run: Run, place: Path, facts: Facts, frame: str) -> str | None:
+def _why_new(run: Run, place: str | Path, facts: Facts, frame: str) -> str | None:
     """Why the whole cube is made: nothing to say where there is none yet, None where it is kept."""
     try:
         about = cube.open(place).attrs
     except (OSError, ValueError):
         return ""
+    if "grid_shape" not in about:
+        raise StudyError(
+            f"{place} holds a Zarr store that is no evidence cube, so it is left as it is. Give another "
+            "place as store in [cube], or move it away."
+        )
     if run.folder.overwrite:
         return "as --overwrite asks for"
     if about.get("frame") == frame:
         return None
+    if "frame" not in about:
+        return "because it is not finished"
     old, new = _loaded(about.get("frame_facts")), _loaded(json.dumps(facts))
     changed = [name for name in new if name in old and old[name] != new[name]]
     if not changed:
@@ -84,20 +90,22 @@ def _why_new(run: Run, place: Path, facts: Facts, frame: str) -> str | None:
     return f"because {' and '.join(f'the {name}' for name in changed)} changed"
 
 
-def _new_cube(run: Run, place: Path, facts: Facts, frame: str) -> None:
-    half = place.with_name("cube.part.zarr")
-    attrs = {"title": run.study.name, "frame": frame, "frame_facts": json.dumps(facts)}
-    cube.create(half, run.grid, shards=run.study.cube.shards, attrs=attrs, overwrite=True)
+def _new_cube(run: Run, place: str | Path, facts: Facts, frame: str) -> None:
+    where = storage.address(place)
+    half = where.with_name(f"{where.stem}.part.zarr") if isinstance(where, Path) else where
+    cube.create(half, run.grid, shards=run.study.cube.shards, attrs={"title": run.study.name}, overwrite=True)
     if run.ground is not None:
         ground = run.ground
         with run.bar("topography") as progress:
             cube.set_study_volume(half, lambda g: evidence.below_topography(g, ground), progress=progress)
-    if place.exists():
-        shutil.rmtree(place)
-    half.replace(place)
+    # last, since object stores cannot rename: a cube that does not say what it was made for is made again
+    storage.group(half).attrs.update({"frame": frame, "frame_facts": json.dumps(facts)})
+    if isinstance(half, Path) and isinstance(where, Path):
+        storage.make_room(where, overwrite=True)
+        half.replace(where)
 
 
-def _refresh(run: Run, place: Path, recipes: dict[str, str], *, aloud: bool) -> int:
+def _refresh(run: Run, place: str | Path, recipes: dict[str, str], *, aloud: bool) -> int:
     """Compute the layers that are missing or stale, say why if asked to, and how many they were."""
     there, computed = cube.open(place), 0
     finished = cube.layers_of(there)
@@ -168,7 +176,7 @@ def _add_layer(run: Run, layer: Layer, recipe: str) -> None:
     shared = isinstance(layer, DistanceLayer | InsideLayer)
     with run.bar(f"layer {layer.name}") as progress:
         cube.add_layer(
-            run.path("cube.zarr"), layer.name, fill, units=layer.units,
+            run.study.cube_place, layer.name, fill, units=layer.units,
             long_name=layer.long_name or layer.name.replace("_", " "),
             attrs=attrs, progress=progress, overwrite=True,
             workers=min(4, os.cpu_count() or 1) if shared else 1,

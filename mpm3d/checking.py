@@ -195,7 +195,7 @@ class _Checker:
     def _built(self) -> Any:
         """The cube, if it has all layers, made from the files as they are now."""
         try:
-            ds = cube.open(self.study.run_folder / "cube.zarr")
+            ds = cube.open(self.study.cube_place)
             if cube.grid_of(ds) != self.grid:
                 return None
             frame = str(ds.attrs.get("frame", ""))

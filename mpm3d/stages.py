@@ -182,7 +182,7 @@ def _predict(run: Run, number: int, settings: predict.Settings) -> predict.Summa
     folder, place = run.path(run.model_folder(number)).absolute(), companions.place_of(run, number)
     info = fit.load_members(folder)[1]
     load = partial(_members_of, folder, info["hash"])
-    score = partial(predict.predict, run.path("cube.zarr"), load, place, model_hash=info["hash"])
+    score = partial(predict.predict, run.study.cube_place, load, place, model_hash=info["hash"])
     with run.bar(f"predict with {info['model']}") as progress:
         try:
             summary = score(settings=settings, progress=progress)
@@ -307,7 +307,7 @@ def scene(run: Run) -> view.Scene:
     cells = {"deposit": {deposit.name: deposit.cells for deposit in run.known}}
     if run.blind:
         cells["blind deposit"] = {deposit.name: deposit.cells for deposit in run.blind}
-    layers = cube.open(run.path("cube.zarr"))
+    layers = cube.open(run.study.cube_place)
     return view.make_scene(
         title=f"{run.study.name}: prospectivity targets",
         grid=run.grid,

@@ -106,7 +106,7 @@ class Run:
         n_cells = sum(len(deposit.cells) for deposit in self.known)
         with self.bar("read samples"):
             return from_cube(
-                cube.open(self.path("cube.zarr")),
+                cube.open(self.study.cube_place),
                 self.known,
                 layers=tuple(layer.name for layer in self.study.layers),
                 background=background,
@@ -119,7 +119,7 @@ class Run:
         """Hash of what the samples depend on; to be asked for when the cube is built."""
         files = [sha256(self.study.path(name)) for t in self.study.deposits for _, name in t.paths()]
         tables = [t.model_dump() for t in self.study.deposits]
-        cells = cube.hash_of(cube.open(self.path("cube.zarr")))
+        cells = cube.hash_of(cube.open(self.study.cube_place))
         return hash_of(cells, tables, files, self.study.samples.model_dump(), self.study.seed)
 
     def maker(self, table: ModelTable) -> Callable[[], models.Estimator]:

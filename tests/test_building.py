@@ -140,3 +140,40 @@ def test_an_error_of_a_layer_names_it_and_keeps_the_finished_ones(path: Path) ->
     assert set(hashes(run)) == set(NAMES)
     assert "layer dyke_distance is not in the cube yet. It is computed." in said
     assert np.isfinite(cube.open(run.path("cube.zarr"))["dyke_distance"].values).any()
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "memory"])
+def test_the_cube_lies_where_the_study_says_and_equals_one_in_the_run_folder(path: Path, kind: str) -> None:
+    expected = hashes(built(path)[0])
+    store = {
+        "folder": "elsewhere/cube.zarr",
+        "file": (path.parent / "elsewhere" / "cube.zarr").as_uri(),
+        "memory": f"memory://{path.parent.name}/cube.zarr",
+    }[kind]
+    change(path, "[topography]", f'[cube]\nstore = "{store}"\n\n[topography]')
+    run, said = built(path)
+    assert "cube: 3 layers on" in said
+    ds = cube.open(run.study.cube_place)
+    assert {name: ds[name].attrs["layer_hash"] for name in cube.layers_of(ds)} == expected
+    assert (path.parent / "elsewhere" / "cube.zarr").is_dir() == (kind != "memory")
+    assert built(path)[1] == "cube: nothing has changed, used as it is."
+    assert "made again with all its layers, as --overwrite asks for" in built(path, overwrite=True)[1]
+
+
+def test_a_cube_whose_frame_was_not_finished_is_made_again(path: Path) -> None:
+    change(path, "[topography]", f'[cube]\nstore = "memory://half_{path.parent.name}"\n\n[topography]')
+    run, _ = built(path)
+    store = zarr.open_group(run.study.cube_place, mode="r+")
+    for name in ("frame", "frame_facts"):  # as a kill before the last step leaves it
+        del store.attrs[name]
+    run.path("run.json").unlink()
+    assert "cube: made again with all its layers, because it is not finished." in built(path)[1]
+
+
+def test_a_store_that_is_no_cube_is_left_alone(path: Path) -> None:
+    place = path.parent / "mine.zarr"
+    zarr.create_group(place, attributes={"mine": 1})
+    change(path, "[topography]", '[cube]\nstore = "mine.zarr"\n\n[topography]')
+    with pytest.raises(StudyError, match="holds a Zarr store that is no evidence cube, so it is left"):
+        built(path)
+    assert zarr.open_group(place).attrs["mine"] == 1

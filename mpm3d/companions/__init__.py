@@ -85,7 +85,7 @@ def write(run: Run, number: int) -> None:
     domain = uncertainty.load_domain(folder, str(read_json(folder / JSON_NAME)["hash"]))
     training = hashlib.sha256((folder / uncertainty.DOMAIN_NAME).read_bytes()).hexdigest()
     stand_off = run.study.samples.stand_off
-    evidence = cube.open(run.path("cube.zarr"))
+    evidence = cube.open(run.study.cube_place)
     groups = [
         layers.domain_group(evidence, domain, hash_of(scores, training)),
         layers.distance_group(run.grid, known, stand_off, hash_of(scores, known.tolist(), stand_off)),
@@ -160,7 +160,7 @@ def _current(run: Run, number: int) -> bool:
         return False
     store = storage.group(place, "r")
     identity = json.loads(store.attrs.get("run", "{}"))
-    model, cells = read_json(folder / JSON_NAME)["hash"], cube.hash_of(cube.open(run.path("cube.zarr")))
+    model, cells = read_json(folder / JSON_NAME)["hash"], cube.hash_of(cube.open(run.study.cube_place))
     return (identity.get("model"), identity.get("cube")) == (model, cells) and bool(store["ledger"][:].all())
 
 

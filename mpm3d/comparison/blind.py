@@ -39,7 +39,7 @@ def blind_rows(
     if not run.blind:
         return [], []
     members, _ = fit.load_members(run.path(run.model_folder(run.study.models.index(table))))
-    shape, ds = members[0].patch_shape, cube.open(run.path("cube.zarr"))
+    shape, ds = members[0].patch_shape, cube.open(run.study.cube_place)
     eligible = _scores(members, drawn, reference_rows(drawn))
     weights = np.full(len(eligible), population / len(eligible))
     ranks, precision = {}, []

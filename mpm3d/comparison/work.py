@@ -196,7 +196,7 @@ def _settings(run: Run, table: ModelTable, drawn: Samples, chosen: Plan) -> vali
 
 def _population(run: Run, drawn: Samples) -> int:
     """Cells of the study volume outside the known deposits."""
-    counted = cube.open(run.path("cube.zarr"))[cube.STUDY_VOLUME].attrs.get("n_cells", run.grid.n_cells)
+    counted = cube.open(run.study.cube_place)[cube.STUDY_VOLUME].attrs.get("n_cells", run.grid.n_cells)
     return int(counted) - int((drawn.label == 1).sum())
 
 

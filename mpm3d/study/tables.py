@@ -44,8 +44,12 @@ class TopographyTable(Table):
 
 
 class CubeTable(Table):
-    """``[cube]``: cells of an object of the store along z, y, x, whole chunks of 50; for object stores."""
+    """``[cube]``: where the cube lies, and cells of one of its objects along z, y, x, whole chunks of 50.
 
+    ``store`` is a folder or an fsspec URL such as ``s3://bucket/cube.zarr``; the run folder if it is empty.
+    """
+
+    store: str = ""
     shards: tuple[Positive, Positive, Positive] | None = None
 
 
@@ -172,6 +176,14 @@ class Study(Table):
     def run_folder(self) -> Path:
         """Where everything that the study produces goes."""
         return self.runs / self.name
+
+    @property
+    def cube_place(self) -> str | Path:
+        """Where the evidence cube lies: a folder, or a URL."""
+        store = self.cube.store
+        if not store:
+            return self.run_folder / "cube.zarr"
+        return store if "://" in store else self.folder / store
 
     def path(self, name: str) -> Path:
         """A file of the study, relative to ``study.toml`` unless absolute; ``X.gz`` stands in for ``X``."""
