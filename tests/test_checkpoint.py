@@ -14,7 +14,7 @@ from mpm3d.models.networks import RCNNLAM
 LAYERS = ("a", "b")
 SETTINGS = {
     "epochs": 4, "batch_size": 16, "device": "cpu", "layer_dropout": 0.2, "offset": 0.3, "noise": 0.1,
-    "flips": True, "rotations": True, "weight_decay": 0.01, "patience": 3,
+    "blend": 0.5, "flips": True, "rotations": True, "weight_decay": 0.01, "patience": 3,
 }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def _data(n=40, seed=0, shift=1.0):
         ({"learning_rate": 0.0}, "learning_rate is 0.0, it must be above 0"),
         ({"learning_rate": math.nan}, "learning_rate is nan, it must be above 0"),
         ({"layer_dropout": 1.0}, "layer_dropout is 1.0, it is a probability of at least 0 and below 1"),
+        ({"blend": 1.1}, "blend is 1.1, it is a probability from 0 to 1"),
         ({"layer_dropout": -0.1}, "layer_dropout is -0.1, it is a probability"),
         ({"offset": -1.0}, "offset is -1.0, it must be a number of at least 0. Use 0 for none"),
         ({"noise": math.inf}, "noise is inf, it must be a number of at least 0"),

@@ -13,8 +13,9 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from torch import nn
 
 from mpm3d.models import make, training
+from mpm3d.models.augment import augment, drawn
 from mpm3d.models.patch_conv import use_stock
-from mpm3d.models.training import Training, augment, train
+from mpm3d.models.training import Training, train
 
 LAYERS = ("a", "b")
 
@@ -276,3 +277,29 @@ def test_validation_that_diverges_is_a_sentence(scripted):
     scripted((math.inf, 0.5))
     with pytest.raises(ValueError, match=r"the validation loss became inf in epoch 1. Lower learning_rate"):
         _train(_data(seed=1), epochs=3)
+
+
+def test_blends_lie_between_two_patches_of_one_class():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 100)
+    patches = (labels[:, None, None, None, None] * 10 + rng.random((200, 2, 1, 1, 1))).astype(np.float32)
+    before, batch = patches.copy(), np.arange(0, 200, 2)
+    found = drawn(patches, labels, batch, Training(blend=1.0), np.random.default_rng(1))
+    assert np.array_equal(patches, before)
+    assert ((found >= 10) == (labels[batch] == 1)[:, None, None, None, None]).all()  # classes do not mix
+    # a point of the plane between two others of its class: nothing leaves their hull, nearly all have moved
+    assert (found != patches[batch]).any(axis=(1, 2, 3, 4)).mean() > 0.9
+    assert found.reshape(100, 2).std(axis=0).max() <= patches[batch].reshape(100, 2).std(axis=0).max()
+    same = drawn(patches, labels, batch, Training(blend=1.0), np.random.default_rng(1))
+    assert np.array_equal(found, same)
+
+
+def test_the_share_of_blended_patches_is_the_setting_and_none_draws_nothing():
+    labels = np.arange(2000) % 2
+    patches = np.random.default_rng(0).random((2000, 1, 1, 1, 1), dtype=np.float32)
+    rng = np.random.default_rng(3)
+    state = rng.bit_generator.state
+    assert np.array_equal(drawn(patches, labels, np.arange(2000), Training(), rng), patches)
+    assert rng.bit_generator.state == state
+    some = drawn(patches, labels, np.arange(2000), Training(blend=0.3), rng)
+    assert abs((some != patches).mean() - 0.3) < 0.04

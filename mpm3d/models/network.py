@@ -37,7 +37,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
     device : str
         ``"auto"``, ``"cpu"``, or a device of torch such as ``"cuda:0"``. A fitted model that is loaded on a
         machine without that device uses the CPU.
-    layer_dropout, offset, noise, flips, rotations, weight_decay
+    layer_dropout, offset, noise, flips, rotations, blend, weight_decay
         As for `mpm3d.models.training.Training`, against memorising places.
     """
 
@@ -63,6 +63,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         noise: float = 0.0,
         flips: bool = False,
         rotations: bool = False,
+        blend: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
         self.layers = layers
@@ -77,6 +78,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.noise = noise
         self.flips = flips
         self.rotations = rotations
+        self.blend = blend
         self.weight_decay = weight_decay
 
     @property

@@ -39,7 +39,7 @@ class RCNNLAM(Network):
         published setting.
     device : str
         As for `Network`.
-    layer_dropout, offset, noise, flips, rotations, weight_decay
+    layer_dropout, offset, noise, flips, rotations, blend, weight_decay
         As for `mpm3d.models.training.Training`, against memorising places. The paper has none of them.
 
     Notes
@@ -66,12 +66,13 @@ class RCNNLAM(Network):
         noise: float = 0.0,
         flips: bool = False,
         rotations: bool = False,
+        blend: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(
             layers, patch_shape, epochs, batch_size, learning_rate, patience, device,
             layer_dropout=layer_dropout, offset=offset, noise=noise, flips=flips, rotations=rotations,
-            weight_decay=weight_decay,
+            blend=blend, weight_decay=weight_decay,
         )  # fmt: skip
         self.blocks = blocks
         self.attention = attention
@@ -104,7 +105,7 @@ class CBAM(Network):
         Kernels of (1, 3, 3) and (1, 7, 7) in place of (3, 3, 3) and (7, 7, 7).
     patch_shape, epochs, batch_size, learning_rate, patience, device
         As for `RCNNLAM`.
-    layer_dropout, offset, noise, flips, rotations, weight_decay
+    layer_dropout, offset, noise, flips, rotations, blend, weight_decay
         As for `RCNNLAM`.
 
     Notes
@@ -129,12 +130,13 @@ class CBAM(Network):
         noise: float = 0.0,
         flips: bool = False,
         rotations: bool = False,
+        blend: float = 0.0,
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(
             layers, patch_shape, epochs, batch_size, learning_rate, patience, device,
             layer_dropout=layer_dropout, offset=offset, noise=noise, flips=flips, rotations=rotations,
-            weight_decay=weight_decay,
+            blend=blend, weight_decay=weight_decay,
         )  # fmt: skip
         self.blocks = blocks
         self.planar = planar
@@ -167,7 +169,7 @@ class DeviationNetwork(Network):
         the larger class once.
     weight_decay : float
         Added to the loss: this times the sum of the squared weights of the hidden layers.
-    layer_dropout, offset, noise, flips, rotations
+    layer_dropout, offset, noise, flips, rotations, blend
         As for `mpm3d.models.training.Training`.
 
     Notes
@@ -199,12 +201,13 @@ class DeviationNetwork(Network):
         noise: float = 0.0,
         flips: bool = False,
         rotations: bool = False,
+        blend: float = 0.0,
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(
             layers, patch_shape, epochs, batch_size, learning_rate, patience, device,
             layer_dropout=layer_dropout, offset=offset, noise=noise, flips=flips, rotations=rotations,
-            weight_decay=weight_decay,
+            blend=blend, weight_decay=weight_decay,
         )  # fmt: skip
         self.hidden = hidden
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from mpm3d.models.augment import augment, drawn
 from mpm3d.models.checkpoint import Checkpoint, State, key_of
 from mpm3d.models.patch_fast import engine_of
 from mpm3d.models.scaling import Float32
@@ -126,6 +127,9 @@ class Training:
         Mirror training patches at random along x and along y. It suits layers without a preferred direction.
     rotations : bool
         Turn training patches at random by quarters about the vertical.
+    blend : float
+        Probability that a training patch is blended with another one of its class, by a random share (Zhang
+        et al.: mixup, ICLR 2018, within classes). What lies between two deposits then counts as ore too.
     weight_decay : float
         How strongly weights are pulled towards 0, in the way of the objective.
     objective : Objective
@@ -141,6 +145,7 @@ class Training:
     noise: float = 0.0
     flips: bool = False
     rotations: bool = False
+    blend: float = 0.0
     weight_decay: float = 0.0
     objective: Objective = field(default_factory=CrossEntropy)
 
@@ -156,6 +161,8 @@ class Training:
                 f"layer_dropout is {self.layer_dropout!r}, it is a probability of at least 0 and below 1, "
                 f"such as 0.2."
             )
+        if not 0 <= self.blend <= 1:
+            raise ValueError(f"blend is {self.blend!r}, it is a probability from 0 to 1.")
         for name in ("offset", "noise", "weight_decay"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
@@ -279,7 +286,8 @@ def _epoch(state: State, data: Data, plan: Training) -> dict[str, Any]:
     total, right, seen = 0.0, 0, 0
     network.train()
     for batch in objective.batches(labels, plan.batch_size, state.rng):
-        outputs = network(_tensor(augment(patches[batch], plan, state.rng), device))
+        changed = augment(drawn(patches, labels, batch, plan, state.rng), plan, state.rng)
+        outputs = network(_tensor(changed, device))
         target = torch.from_numpy(labels[batch]).to(device)
         loss = objective.loss(outputs, target)
         state.optimiser.zero_grad()
@@ -292,53 +300,6 @@ def _epoch(state: State, data: Data, plan: Training) -> dict[str, Any]:
         seen += len(batch)
     calls = objective.n_right(outputs[:0].detach(), target[:0]) is not None
     return {"loss": total / seen, "accuracy": right / seen if calls else None}
-
-
-def augment(patches: Float32, plan: Training, rng: np.random.Generator) -> Float32:
-    """Change standardised training patches ``(sample, layer, z, y, x)`` at random, in place where it can.
-
-    They are mirrored and turned first, then get their offsets and noise, and lose layers last, so that a lost
-    layer is 0, its training mean. Settings that are off draw no random numbers.
-
-    Raises
-    ------
-    ValueError
-        If ``plan.rotations`` is set and the sides along y and x differ.
-    """
-    n, n_layers = patches.shape[:2]
-    if plan.flips:
-        for axis in (3, 4):
-            chosen = rng.random(n) < 0.5
-            patches[chosen] = np.flip(patches[chosen], axis)
-    if plan.rotations:
-        _check_square(patches.shape)
-        turns = rng.integers(4, size=n)
-        for quarters in (1, 2, 3):
-            chosen = turns == quarters
-            patches[chosen] = np.rot90(patches[chosen], quarters, axes=(3, 4))
-    if plan.offset:
-        patches += plan.offset * rng.standard_normal((n, n_layers, 1, 1, 1), dtype=np.float32)
-    if plan.noise:
-        patches += plan.noise * rng.standard_normal(patches.shape, dtype=np.float32)
-    if plan.layer_dropout:
-        patches *= _kept_layers(n, n_layers, plan.layer_dropout, rng)[:, :, None, None, None]
-    return patches
-
-
-def _check_square(shape: tuple[int, ...]) -> None:
-    if shape[3] != shape[4]:
-        raise ValueError(
-            f"patches of {shape[2:]} cells (z, y, x) cannot be turned by quarters, their sides along y and x "
-            f"differ. Use a square patch_shape such as (3, 3, 3), or rotations=False."
-        )
-
-
-def _kept_layers(n: int, n_layers: int, dropout: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    kept = rng.random((n, n_layers)) >= dropout
-    spared = rng.integers(n_layers, size=n)
-    bare = np.flatnonzero(~kept.any(axis=1))
-    kept[bare, spared[bare]] = True
-    return kept
 
 
 def _held_out(network: nn.Module, validation: Data | None, plan: Training) -> dict[str, Any]:

@@ -135,7 +135,8 @@ class _Trained(_Members):
     ``patience`` epochs. Against memorising deposits: ``layer_dropout`` is the share of layers blanked in a
     training patch, ``offset`` and ``noise`` are standard deviations of what is added to a layer of a patch
     and to its cells (in standard deviations of the layer), ``flips`` mirrors patches along x and y,
-    ``rotations`` turns them about the vertical by right angles, ``weight_decay`` keeps weights small.
+    ``rotations`` turns them about the vertical by right angles, ``blend`` is the share of patches mixed with
+    another of their class, ``weight_decay`` keeps weights small.
     """
 
     epochs: Positive = 200
@@ -148,6 +149,7 @@ class _Trained(_Members):
     noise: NotNegative = 0.0
     flips: bool = False
     rotations: bool = False
+    blend: Annotated[float, Field(ge=0, le=1)] = 0.0
     weight_decay: NotNegative = 0.0
     device: str = "auto"
 
