@@ -42,15 +42,14 @@ class Drawn:
     blind: Mapping[str, Any]
     styles: Mapping[str, str]
     rule: Mapping[str, np.ndarray]
-    population: int
 
 
-def draw(seed: int, folder: Path, *, background: int) -> Drawn:
+def draw(seed: int, folder: Path, *, spacing: float, background: int) -> Drawn:
     """Make a district and its cube, and draw its samples."""
     from mpm3d import cube, samples, synthetic
     from mpm3d.labels import Deposit, cells_of_body
 
-    made = synthetic.district(seed)
+    made = synthetic.district(seed, spacing=spacing)
     layers, inside = made.layers(), made.study_volume()
     place = folder / f"cube_{seed}.zarr"
     cube.create(place, made.grid, overwrite=True)
@@ -75,8 +74,7 @@ def draw(seed: int, folder: Path, *, background: int) -> Drawn:
     scores = made.rule(layers)
     rule = {name: scores[tuple(own.T)] for name, own in cells.items()}
     rule[""] = scores[tuple(made.grid.index_of(found.xyz[found.source == "reference"]).T)]
-    population = int(inside.sum()) - sum(len(deposit.cells) for deposit in known)
-    return Drawn(seed, found, blind, {b.name: b.style for b in made.deposits}, rule, population)
+    return Drawn(seed, found, blind, {b.name: b.style for b in made.deposits}, rule)
 
 
 def _window(grid: Any, part: Any) -> tuple[slice, ...]:
@@ -201,6 +199,7 @@ def main(
     baseline: Annotated[str, typer.Option(help="What the others are compared with.")] = "boosting",
     epochs: Annotated[int, typer.Option(min=1, help="The most epochs of a network.")] = 30,
     patches: Annotated[int, typer.Option(min=20, help="The most patches of a fit, of both classes.")] = 2000,
+    spacing: Annotated[float, typer.Option(help="Size of the cells in metres.")] = 50.0,
     background: Annotated[int, typer.Option(min=100, help="Cells that ranks are taken against.")] = 10_000,
     results: Annotated[Path, typer.Option(help="Where the tables go.")] = DATA / "results",
     work: Annotated[Path, typer.Option(help="Where finished work is kept.")] = Path("runs/districts"),
@@ -212,9 +211,9 @@ def main(
     for seed in map(int, seeds.split(",")):
         drawn = None
         for kind in models.split(","):
-            kept = work / f"{seed}_{kind}_{epochs}_{patches}_{background}.json"
+            kept = work / f"{seed}_{kind}_{epochs}_{patches}_{spacing:g}_{background}.json"
             if not kept.exists():
-                drawn = drawn or draw(seed, work, background=background)
+                drawn = drawn or draw(seed, work, spacing=spacing, background=background)
                 start = time.perf_counter()
                 ranks = ranks_of(drawn, kind, epochs=epochs, most=patches // 2)
                 own = rows_of(drawn, kind, ranks, time.perf_counter() - start)

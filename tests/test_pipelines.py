@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import mpm3d
@@ -55,6 +56,29 @@ def test_predict_volume_does_everything_and_says_where_it_is(tmp_path: Path, ren
     picture = tmp_path / "other.png"
     call("view_targets.py", study, "--picture", picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_models_are_compared_on_districts_between_a_ceiling_and_a_floor(tmp_path: Path) -> None:
+    words = ["--seeds", "5", "--spacing", "250", "--patches", "100", "--background", "500"]
+    words += ["--models", "rule,shuffled,logistic,dl1", "--epochs", "2", "--baseline", "logistic"]
+    words += ["--work", str(tmp_path / "work"), "--results", str(tmp_path / "results")]
+    text = call("compare_districts.py", *words)
+    assert "left-out style" in text
+    table = pd.read_csv(tmp_path / "results" / "comparison.csv").set_index(["scheme", "model", "metric"])
+    for scheme in ("left-out deposit", "left-out style", "blind deposit"):
+        rule, floor, logistic = (
+            table.loc[(scheme, model, "auc"), "mean"] for model in ("rule", "shuffled", "logistic")
+        )
+        assert rule > logistic > floor
+        assert rule > 0.9
+        assert table.loc[(scheme, "logistic", "auc"), "minus logistic"] == 0
+    each = pd.read_csv(tmp_path / "results" / "deposits.csv")
+    assert set(each.groupby(["model", "scheme"])["deposit"].count()) == {5, 2}
+    before = sorted((tmp_path / "work").rglob("*.json"))
+    stamps = [place.stat().st_mtime_ns for place in before]
+    call("compare_districts.py", *words)  # finished work is used as it is
+    assert [place.stat().st_mtime_ns for place in before] == stamps
 
 
 def test_the_package_is_a_command_too() -> None:
