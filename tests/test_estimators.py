@@ -480,7 +480,7 @@ def test_unknown_kinds_settings_and_layers_list_what_is_allowed():
         make("svm", LAYERS)
     with pytest.raises(ValueError, match=r"'forest' has no setting 'epochs'. It has max_depth, max_features"):
         make("forest", LAYERS, epochs=3)
-    with pytest.raises(ValueError, match=r"'dl3' has no setting 'blocks'. It has batch_size, device, epochs"):
+    with pytest.raises(ValueError, match=r"'dl3' has no setting 'blocks'. It has batch_size, blend, device"):
         make("dl3", LAYERS, blocks=2)
     with pytest.raises(ValueError, match=r"one layer or more, each named once, not \['a', 'a'\]"):
         make("forest", ["a", "a"])

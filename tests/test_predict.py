@@ -589,14 +589,18 @@ def test_a_block_that_would_fit_is_named_and_does(tmp_path, cube_path):
 
 
 def test_no_more_workers_run_than_asked_for(tmp_path, cube_path):
-    guard, now, most = threading.Lock(), [0], [0]
+    guard, now, most, calls = threading.Lock(), [0], [0], [0]
+    meeting = threading.Barrier(2)
 
     class Counting(Linear):
         def score_samples(self, patches):
             with guard:
                 now[0] += 1
+                calls[0] += 1
                 most[0] = max(most[0], now[0])
-            time.sleep(0.005)
+                first = calls[0] <= 2
+            if first:  # neither goes on before both are there, however busy the machine is
+                meeting.wait(timeout=120)
             with guard:
                 now[0] -= 1
             return super().score_samples(patches)
