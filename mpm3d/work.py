@@ -138,7 +138,7 @@ class Run:
         return {
             "stand_off": rules.stand_off,
             "ratio": rules.negatives_per_positive,
-            "max_positives": None if rules.max_patches is None else int(rules.max_patches * share),
+            "max_positives": None if rules.max_patches == "all" else int(rules.max_patches * share),
             "members": table.members,
             "stopping": "deposit" if table.stops_early else "none",
         }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,9 @@ DISTANCES = ("granodiorite_distance", "dyke_distance", "fault_ne_distance", "fau
 STAND_OFF = 800.0
 RULE, SHUFFLED = "rule", "shuffled"
 DEPOSIT, STYLE, BLIND = "left-out deposit", "left-out style", "blind deposit"
-MODELS = "rule,shuffled,logistic,weights,forest,boosting,pu,devnet,dl1,dl2,dl3,dl4,cbam"
+MODELS = "rule,shuffled,logistic,weights,forest,boosting,pu,devnet,dl1,dl2,dl3,dl4,dl4_stopped,cbam"
+# the network as it is usually trained: until a deposit that is held back is not ranked better any more
+STOPPED = {"kind": "dl4", "epochs": 30, "early_stopping": True, "patience": 8, "layer_dropout": 0.0}
 MEASURES = {"auc": "auc", "capture@0.02": "capture", "median rank": "median_rank"}
 
 
@@ -82,17 +84,16 @@ def _window(grid: Any, part: Any) -> tuple[slice, ...]:
     return tuple(slice(int(i), int(i) + n) for i, n in zip(first, part.shape, strict=True))
 
 
-def maker(kind: str, layers: tuple[str, ...], epochs: int) -> Callable[[], Any]:
-    """What makes an unfitted model with the settings of a study's defaults."""
-    from mpm3d.models import make
+def table_of(name: str) -> Any:
+    """The defaults of a study for a model; boosting knows that nearer is better."""
     from mpm3d.study.models import MODELS as TABLES
 
-    own = {"monotone": dict.fromkeys(DISTANCES, "decreasing")} if kind == "boosting" else {}
-    table = TABLES[kind].model_validate({"kind": kind, **own})
-    settings = table.parameters()
-    if kind.startswith("dl") or kind == "cbam":
-        settings |= {"epochs": epochs, "patience": 5}
-    return lambda: make(kind, layers, **settings)
+    own: dict[str, Any] = {"kind": "forest" if name == SHUFFLED else name}
+    if name == "dl4_stopped":
+        own = STOPPED
+    elif name == "boosting":
+        own["monotone"] = dict.fromkeys(DISTANCES, "decreasing")
+    return TABLES[own["kind"]].model_validate(own)
 
 
 def shuffled(samples: Any, seed: int) -> Any:
@@ -104,7 +105,7 @@ def shuffled(samples: Any, seed: int) -> Any:
     return replace(samples, label=label, group=group)
 
 
-def ranks_of(drawn: Drawn, kind: str, *, epochs: int, most: int) -> dict[str, dict[str, Any]]:
+def ranks_of(drawn: Drawn, kind: str, *, most: int) -> dict[str, dict[str, Any]]:
     """Volume ranks of the left-out deposits, of left-out styles, and of the blind deposits."""
     from mpm3d import evaluate
 
@@ -116,9 +117,9 @@ def ranks_of(drawn: Drawn, kind: str, *, epochs: int, most: int) -> dict[str, di
         return {DEPOSIT: known, STYLE: known, BLIND: {name: ranks[name] for name in drawn.blind}}
     if kind == SHUFFLED:
         samples = shuffled(samples, drawn.seed)
-    make = maker("forest" if kind == SHUFFLED else kind, samples.layers, epochs)
+    table = table_of(kind)
     rank = partial(
-        ranked, drawn, samples, make, most=most, stand_off=0.0 if kind == SHUFFLED else STAND_OFF
+        ranked, drawn, samples, table, most=most, stand_off=0.0 if kind == SHUFFLED else STAND_OFF
     )  # shuffled deposits fill the volume, nothing keeps a distance from them
     left = {name: rank((name,))[name] for name in names}
     by_style: dict[str, Any] = {}
@@ -130,7 +131,7 @@ def ranks_of(drawn: Drawn, kind: str, *, epochs: int, most: int) -> dict[str, di
 def ranked(
     drawn: Drawn,
     samples: Any,
-    make: Callable[[], Any],
+    table: Any,
     left_out: tuple[str, ...],
     *,
     most: int,
@@ -138,10 +139,13 @@ def ranked(
 ) -> dict[str, Any]:
     """Volume ranks of deposits by a model that knows the others; of the blind ones if none is left out."""
     from mpm3d import evaluate, fit, splits
+    from mpm3d.models import make
 
     fitted = fit.fit_members(
-        samples, make, known=[name for name in samples.deposits if name not in left_out], left_out=left_out,
-        stand_off=stand_off, max_positives=most, seed=drawn.seed,
+        samples, lambda: make(table.kind, samples.layers, **table.parameters()),
+        known=[name for name in samples.deposits if name not in left_out], left_out=left_out,
+        stand_off=stand_off, max_positives=most, stopping="deposit" if table.stops_early else "none",
+        seed=drawn.seed,
     )  # fmt: skip
     members = [member.estimator for member in fitted]
     cropped = samples.cropped(members[0].patch_shape)
@@ -197,8 +201,7 @@ def main(
     seeds: Annotated[str, typer.Option(help="Seeds of the districts.")] = SEEDS,
     models: Annotated[str, typer.Option(help="Which models.")] = MODELS,
     baseline: Annotated[str, typer.Option(help="What the others are compared with.")] = "boosting",
-    epochs: Annotated[int, typer.Option(min=1, help="The most epochs of a network.")] = 30,
-    patches: Annotated[int, typer.Option(min=20, help="The most patches of a fit, of both classes.")] = 2000,
+    patches: Annotated[int, typer.Option(min=20, help="The most patches of a fit, of both classes.")] = 1200,
     spacing: Annotated[float, typer.Option(help="Size of the cells in metres.")] = 50.0,
     background: Annotated[int, typer.Option(min=100, help="Cells that ranks are taken against.")] = 10_000,
     results: Annotated[Path, typer.Option(help="Where the tables go.")] = DATA / "results",
@@ -211,11 +214,11 @@ def main(
     for seed in map(int, seeds.split(",")):
         drawn = None
         for kind in models.split(","):
-            kept = work / f"{seed}_{kind}_{epochs}_{patches}_{spacing:g}_{background}.json"
+            kept = work / f"{seed}_{kind}_{patches}_{spacing:g}_{background}.json"
             if not kept.exists():
                 drawn = drawn or draw(seed, work, spacing=spacing, background=background)
                 start = time.perf_counter()
-                ranks = ranks_of(drawn, kind, epochs=epochs, most=patches // 2)
+                ranks = ranks_of(drawn, kind, most=patches // 2)
                 own = rows_of(drawn, kind, ranks, time.perf_counter() - start)
                 kept.with_suffix(".part").write_text(json.dumps(own))
                 kept.with_suffix(".part").replace(kept)

@@ -223,7 +223,7 @@ def test_the_bundled_study_is_read() -> None:
     full = study.load(BUNDLED / "study_full.toml")
     assert full.models[0].kind == "dl4"
     assert full.models[0].epochs == 200  # type: ignore[union-attr]
-    assert full.samples.max_patches is None
+    assert full.samples.max_patches == "all"
 
 
 @pytest.mark.data

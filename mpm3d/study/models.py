@@ -139,12 +139,12 @@ class _Trained(_Members):
     another of their class, ``weight_decay`` keeps weights small.
     """
 
-    epochs: Positive = 200
-    early_stopping: bool = True
+    epochs: Positive = 2
+    early_stopping: bool = False
     patience: Positive = 8
     batch_size: Annotated[int, Field(ge=2)] = 64
     learning_rate: AboveZero = 0.001
-    layer_dropout: Share = 0.0
+    layer_dropout: Share = 0.3
     offset: NotNegative = 0.0
     noise: NotNegative = 0.0
     flips: bool = False
@@ -182,6 +182,8 @@ class DevnetTable(_Patched, _Trained):
 
     kind: Literal["devnet"]
     epochs: Positive = 50
+    early_stopping: bool = True
+    layer_dropout: Share = 0.0
     weight_decay: NotNegative = 0.01
     hidden: Annotated[tuple[Positive, ...], Field(min_length=1)] = (200, 80, 20)
 

@@ -77,12 +77,14 @@ class DepositTable(Table):
 class SamplesTable(Table):
     """``[samples]``: what is drawn around the deposits.
 
-    ``background`` cells are what scores are ranked against, ``pool`` cells what negatives are drawn from.
+    ``max_patches`` of both classes together train a model, drawn evenly from the deposits, or ``"all"``: the
+    cells of a deposit are alike, and more of them teach its place by heart. ``background`` cells are what
+    scores are ranked against, ``pool`` cells what negatives are drawn from.
     """
 
     stand_off: Annotated[float, Field(ge=0)] = 800.0
     negatives_per_positive: Annotated[float, Field(gt=0)] = 1.0
-    max_patches: Annotated[int, Field(ge=4)] | None = None
+    max_patches: Annotated[int, Field(ge=4)] | Literal["all"] = 1200
     background: Annotated[int, Field(ge=100)] = 50_000
     pool: Annotated[int, Field(ge=100)] | None = None
 

@@ -35,12 +35,9 @@ _UBC = (
 
 QUICK = """[samples]
 stand_off = 800.0
-max_patches = 2000  # of both classes together, to cap the time
 
 [[models]]
 kind = "dl4"
-epochs = 30
-patience = 5
 
 [[models]]
 kind = "forest"
@@ -49,17 +46,18 @@ kind = "forest"
 block = [25, 50, 50]
 """
 PUBLISHED = """[samples]
-stand_off = 800.0  # as published; as many negatives as positives, every deposit cell used
+stand_off = 800.0  # as published; as many negatives as positives
+max_patches = "all"
 
 [[models]]
 kind = "dl4"
 epochs = 200
-early_stopping = false
+layer_dropout = 0.0
 
 [[models]]
 kind = "dl2"
 epochs = 200
-early_stopping = false
+layer_dropout = 0.0
 
 [[models]]
 kind = "forest"
