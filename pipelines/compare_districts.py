@@ -29,9 +29,18 @@ DISTANCES = ("granodiorite_distance", "dyke_distance", "fault_ne_distance", "fau
 STAND_OFF = 800.0
 RULE, SHUFFLED = "rule", "shuffled"
 DEPOSIT, STYLE, BLIND = "left-out deposit", "left-out style", "blind deposit"
-MODELS = "rule,shuffled,logistic,weights,forest,boosting,pu,devnet,dl1,dl2,dl3,dl4,dl4_stopped,cbam"
-# the network as it is usually trained: until a deposit that is held back is not ranked better any more
-STOPPED = {"kind": "dl4", "epochs": 30, "early_stopping": True, "patience": 8, "layer_dropout": 0.0}
+MODELS = (
+    "rule,shuffled,logistic,weights,forest,boosting,pu,devnet,dl1,dl2,dl3,dl4,dl4_stopped,dl4_members,cbam"
+)
+VARIANTS: dict[str, dict[str, Any]] = {
+    # as networks are usually trained: until a deposit that is held back is not ranked better any more
+    "dl4_stopped": {
+        "kind": "dl4", "epochs": 30, "early_stopping": True, "patience": 8, "layer_dropout": 0.0
+    },
+    "dl4_members": {"kind": "dl4", "members": 5},
+    SHUFFLED: {"kind": "forest"},
+    "boosting": {"kind": "boosting", "monotone": dict.fromkeys(DISTANCES, "decreasing")},
+}  # fmt: skip
 MEASURES = {"auc": "auc", "capture@0.02": "capture", "median rank": "median_rank"}
 
 
@@ -88,11 +97,7 @@ def table_of(name: str) -> Any:
     """The defaults of a study for a model; boosting knows that nearer is better."""
     from mpm3d.study.models import MODELS as TABLES
 
-    own: dict[str, Any] = {"kind": "forest" if name == SHUFFLED else name}
-    if name == "dl4_stopped":
-        own = STOPPED
-    elif name == "boosting":
-        own["monotone"] = dict.fromkeys(DISTANCES, "decreasing")
+    own = VARIANTS.get(name, {"kind": name})
     return TABLES[own["kind"]].model_validate(own)
 
 
@@ -144,7 +149,8 @@ def ranked(
     fitted = fit.fit_members(
         samples, lambda: make(table.kind, samples.layers, **table.parameters()),
         known=[name for name in samples.deposits if name not in left_out], left_out=left_out,
-        stand_off=stand_off, max_positives=most, stopping="deposit" if table.stops_early else "none",
+        stand_off=stand_off, max_positives=most, members=table.members,
+        stopping="deposit" if table.stops_early else "none",
         seed=drawn.seed,
     )  # fmt: skip
     members = [member.estimator for member in fitted]
