@@ -118,3 +118,22 @@ def test_scores_do_not_depend_on_how_many_are_asked_for_at_once():
     patches, _ = _data(n=301, seed=5)
     apart = np.concatenate([estimator.score_samples(part) for part in np.array_split(patches, 7)])
     np.testing.assert_allclose(estimator.score_samples(patches), apart, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "epochs"), [(1200, 64, 2), (200, 64, 10), (5000, 64, 1), (64, 2, 1)]
+)
+def test_without_epochs_some_forty_steps_are_taken(n, batch_size, epochs):
+    rng = np.random.default_rng(0)
+    patches, labels = rng.normal(size=(n, 2, 1, 1, 1)).astype(np.float32), np.arange(n) % 2
+    network = make("devnet", LAYERS, epochs=None, hidden=(2,), batch_size=batch_size, device="cpu")
+    network.fit(patches, labels, rng=rng)
+    assert len(network.history_) == epochs
+
+
+def test_without_epochs_early_stopping_decides():
+    rng = np.random.default_rng(0)
+    patches, labels = rng.normal(size=(200, 2, 1, 1, 1)).astype(np.float32), np.arange(200) % 2
+    network = make("devnet", LAYERS, epochs=None, hidden=(2,), patience=12, device="cpu")
+    network.fit(patches, labels, rng=rng, validation=(patches, labels))
+    assert len(network.history_) == network.best_epoch_ + 12 > 10  # 10 would be forty steps

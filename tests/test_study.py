@@ -208,7 +208,7 @@ def test_words_of_the_study_become_parameters_of_the_models(folder: Path) -> Non
     assert (boosting["n_estimators"], boosting["l2"]) == (9, 2.0)
     assert boosting["monotone"] == {"fault_distance": "decreasing"}
     assert logistic["C"] == 0.25
-    assert (pu["base"], pu["bags"], pu["patch_shape"], pu["settings"]["epochs"]) == ("dl3", 3, None, 2)
+    assert (pu["base"], pu["bags"], pu["patch_shape"], pu["settings"]["epochs"]) == ("dl3", 3, None, None)
     assert devnet["hidden"] == (200, 80, 20)
     assert [table.stops_early for table in tables] == [True, True, True, False, False]
 

@@ -70,7 +70,7 @@ def draw(
     scheme = found.leading or "random"
     curves = found.reliability(scheme)
     if curves:
-        said = _with(f"as many background as deposit cells. {note}", found.optimistic[scheme], scheme)
+        said = _with(f"As many background cells as deposit cells. {note}", found.optimistic[scheme], scheme)
         made.append(evaluate.draw_reliability(curves, folder / "reliability.png", note=said))
     return made
 

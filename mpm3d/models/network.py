@@ -19,6 +19,10 @@ from torch import nn
 from mpm3d.models.scaling import Float32, Scaling, checked_labels, checked_patch_shape, checked_patches
 from mpm3d.models.training import CrossEntropy, Objective, Progress, Training, best_epoch, outputs_of, train
 
+# So many steps do not yet teach the places of deposits by heart, however many patches there are.
+_STEPS = 40
+_MOST_EPOCHS = 200
+
 
 class Network(BaseEstimator):  # type: ignore[misc]
     """What the networks have in common: training, scoring, and the files they are kept in.
@@ -33,7 +37,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
     patch_shape : tuple of int
         Cells of a patch along z, y, x.
     epochs, batch_size, learning_rate, patience
-        As for `mpm3d.models.training.Training`. Without validation data all epochs are run.
+        As for `mpm3d.models.training.Training`. Without validation data all epochs are run; by default as
+        many as make about 40 steps, and at most 200 with validation data.
     device : str
         ``"auto"``, ``"cpu"``, or a device of torch such as ``"cuda:0"``. A fitted model that is loaded on a
         machine without that device uses the CPU.
@@ -52,7 +57,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self,
         layers: Sequence[str],
         patch_shape: tuple[int, int, int] = (3, 3, 3),
-        epochs: int = 200,
+        epochs: int | None = None,
         batch_size: int = 64,
         learning_rate: float = 0.001,
         patience: int = 8,
@@ -140,11 +145,9 @@ class Network(BaseEstimator):  # type: ignore[misc]
         """
         shape = checked_patch_shape(self.patch_shape)
         self._check_shape(shape)
-        settings = {
-            field.name: getattr(self, field.name) for field in fields(Training) if field.name != "objective"
-        }
-        Training(**settings)  # complains before anything takes time
         array = checked_patches(patches, self.layers, shape)
+        settings = self._settings(len(array), stops=validation is not None)
+        Training(**settings)  # complains before anything takes time
         target = checked_labels(labels, len(array))
         scaling = Scaling.learn(array, self.layers)
         held_out = None
@@ -160,6 +163,16 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.best_epoch_ = best_epoch(self.history_)
         self.scaling_, self.network_, self.notes_ = scaling, network, scaling.notes
         return self
+
+    def _settings(self, n_patches: int, *, stops: bool) -> dict[str, Any]:
+        """The settings of `Training`, with a number of epochs where none is set."""
+        found = {
+            field.name: getattr(self, field.name) for field in fields(Training) if field.name != "objective"
+        }
+        if self.epochs is None:
+            batches = -(-n_patches // max(1, self.batch_size))
+            found["epochs"] = _MOST_EPOCHS if stops else max(1, round(_STEPS / batches))
+        return found
 
     def score_samples(self, patches: Float32) -> Float32:
         """Score patches ``(sample, layer, z, y, x)``: float32, high for deposits.

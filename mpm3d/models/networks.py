@@ -35,8 +35,8 @@ class RCNNLAM(Network):
     patch_shape : tuple of int
         Cells of a patch along z, y, x.
     epochs, batch_size, learning_rate, patience
-        As for `mpm3d.models.training.Training`. Without validation data all epochs are run. The paper's are
-        200, with which a network learns deposits by heart and ranks others badly; with few, it transfers.
+        As for `Network`: by default some 40 steps, two epochs of 1200 patches. The paper's 200 epochs teach a
+        network its deposits by heart, and it ranks others badly.
     device : str
         As for `Network`.
     layer_dropout, offset, noise, flips, rotations, blend, weight_decay
@@ -56,7 +56,7 @@ class RCNNLAM(Network):
         attention: bool = True,
         planar: bool = False,
         patch_shape: tuple[int, int, int] = (3, 3, 3),
-        epochs: int = 2,
+        epochs: int | None = None,
         batch_size: int = 64,
         learning_rate: float = 0.001,
         patience: int = 8,
@@ -120,7 +120,7 @@ class CBAM(Network):
         blocks: int = 2,
         planar: bool = False,
         patch_shape: tuple[int, int, int] = (3, 3, 3),
-        epochs: int = 2,
+        epochs: int | None = None,
         batch_size: int = 64,
         learning_rate: float = 0.001,
         patience: int = 8,

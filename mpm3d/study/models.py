@@ -129,7 +129,7 @@ class WeightsTable(_Members):
 
 
 class _Trained(_Members):
-    """A network that is trained in epochs, on batches of ``batch_size`` patches.
+    """A network that is trained in ``epochs``, on some 40 batches of ``batch_size`` patches by default.
 
     With ``early_stopping`` one deposit is held back, and training ends when it has not been ranked better for
     ``patience`` epochs. Against memorising deposits: ``layer_dropout`` is the share of layers blanked in a
@@ -139,7 +139,7 @@ class _Trained(_Members):
     another of their class, ``weight_decay`` keeps weights small.
     """
 
-    epochs: Positive = 2
+    epochs: Positive | None = None
     early_stopping: bool = False
     patience: Positive = 8
     batch_size: Annotated[int, Field(ge=2)] = 64

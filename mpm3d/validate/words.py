@@ -32,7 +32,7 @@ def paragraph(found: Comparison) -> str:
         parts.append(_said_reference(found))
         parts += [_said_gap(found), _said_agreement(found), _said_noise(found)]
     notes = [f"Left out: {note}" for note in found.notes]
-    return " ".join(part for part in [*parts, *notes] if part)
+    return "\n".join(part for part in [*parts, *notes] if part)
 
 
 def _said_random(found: Comparison) -> str:
