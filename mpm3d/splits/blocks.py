@@ -87,7 +87,8 @@ def block_folds(
         first, so that folds have about equal numbers of positives and of samples.
     axis : {"x", "y", "z"}, optional
         Cut into slabs of equal numbers of samples along this axis. With neither, space is cut in two again
-        and again along the longest extent of the positives, so that every block has about as many of them.
+        and again in the widest gap between positives along any axis that leaves each side at least half of
+        its due share of them, so that few deposits are cut and few positives lost to the buffer.
 
     Returns
     -------
@@ -153,22 +154,21 @@ def _parts(
 
 
 def _cut(places: FloatArray, parts: int, box: FloatArray, axis: int | None = None) -> list[FloatArray]:
-    """Cut a box so that each part holds about as many places; along the longest extent, or one axis."""
+    """Cut a box in two again and again: along one axis into equal numbers of places, or where they part."""
     if parts == 1:
         return [box]
     extent = np.ptp(places, axis=0)
-    along = int(np.argmax(extent)) if axis is None else axis
-    if not extent[along] > 0:
-        what = "positives at one place" if axis is None else f"samples at one {'xyz'[along]}"
+    axes = [int(one) for one in np.argsort(-extent, kind="stable")] if axis is None else [axis]
+    if not extent[axes[0]] > 0:
+        what = "positives at one place" if axis is None else f"samples at one {'xyz'[axes[0]]}"
         raise ValueError(
             f"{len(places)} {what} cannot be cut into {parts} parts. Use fewer folds, or cut otherwise."
         )
-    values, counts = np.unique(places[:, along], return_counts=True)
     first = parts // 2
-    before = np.cumsum(counts)[:-1]
-    k = int(np.argmin(np.abs(before - len(places) * first / parts)))
-    middle = (values[k] + values[k + 1]) / 2
-    middle = middle if middle > values[k] else values[k + 1]  # two floats may have none between them
+    slack = 1 / (2 * parts) if axis is None else 0.0
+    found = [(*_gap(places[:, one], first / parts, slack), one) for one in axes if extent[one] > 0]
+    # a fair cut, then the widest gap; the longest axis where they are alike
+    _, _, middle, along = max(found, key=lambda place: place[:2])
     low, high = box.copy(), box.copy()
     low[1, along] = high[0, along] = middle
     below = places[:, along] < middle
@@ -176,6 +176,22 @@ def _cut(places: FloatArray, parts: int, box: FloatArray, axis: int | None = Non
         *_cut(places[below], first, low, axis),
         *_cut(places[~below], parts - first, high, axis),
     ]
+
+
+def _gap(places: FloatArray, share: float, slack: float) -> tuple[bool, float, float]:
+    """Whether a cut is fair, width and middle of the widest gap that leaves about a share of places below.
+
+    ``slack`` is how far that share may be off; where no gap is within it, the nearest to the share is taken.
+    """
+    values, counts = np.unique(places, return_counts=True)
+    off = np.abs(np.cumsum(counts)[:-1] / len(places) - share)
+    width = np.round(np.diff(values), 3)  # grids have dust in their last digits
+    width[off > max(slack, off.min())] = -1.0
+    widest = np.flatnonzero(width == width.max())
+    k = int(widest[np.argmin(off[widest])])
+    middle = (values[k] + values[k + 1]) / 2
+    middle = middle if middle > values[k] else values[k + 1]  # two floats may have none between them
+    return bool(off[k] <= slack), float(width[k]), float(middle)
 
 
 def _dealt(samples: Samples, folds: int, size: float, rng: np.random.Generator) -> tuple[FloatArray, Index]:
