@@ -92,7 +92,7 @@ class SamplesTable(Table):
 class ValidateTable(Table):
     """``[validate]``, `Study.validation`: how the models are compared.
 
-    Blocks are ``folds`` parts of space with about equal numbers of deposit cells, unless ``size`` (cubes of
+    Blocks are ``folds`` parts of space, cut in the gaps between deposits, unless ``size`` (cubes of
     so many metres, dealt to the folds) or ``axis`` (slabs) is given; training cells keep ``buffer`` metres
     from the block that is tested (a patch and the stand-off, if not given). ``negatives = "published"`` keeps
     negatives away from the deposit that is left out too.
