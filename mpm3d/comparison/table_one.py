@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from mpm3d import blocks, cube, evaluate
 from mpm3d.models import KINDS
 from mpm3d.study import ModelTable, NetworkTable, Study
-from mpm3d.study.models import MODELS, CbamTable
+from mpm3d.study.models import MODELS, CbamTable, DevnetTable
 from mpm3d.validate.rows import QUOTED
 from mpm3d.work import Run
 
@@ -81,7 +81,7 @@ def table_one(run: Run, table: pd.DataFrame) -> pd.DataFrame:
             continue
         estimator, published = run.maker(settings)(), PUBLISHED.get(kind)
         row: dict[str, Any] = {"model": kind}
-        if isinstance(settings, NetworkTable | CbamTable):
+        if isinstance(settings, NetworkTable | CbamTable | DevnetTable):
             cost = cost_of(estimator)
             row |= {"parameters": cost.parameters, "flops": cost.flops}
         for name in ("parameters", "flops", "accuracy", "auc", "f1"):
