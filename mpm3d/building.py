@@ -21,6 +21,7 @@ from mpm3d.work import Run
 Facts = dict[str, Any]
 
 _LOOKS = {"role", "long_name"}  # settings that change no value
+_OWNER = "made_for_study"  # what may be made again in a place that a study names
 
 
 def build(run: Run) -> xr.Dataset:
@@ -71,16 +72,18 @@ def _why_new(run: Run, place: str | Path, facts: Facts, frame: str) -> str | Non
     try:
         about = cube.open(place).attrs
     except (OSError, ValueError):
-        return ""
-    if "grid_shape" not in about:
+        if not (run.study.cube.store and storage.exists(place)):
+            return ""
+        about = {}  # a store that cannot be read may be anybody's
+    if about.get("frame") == frame and not run.folder.overwrite:
+        return None
+    if run.study.cube.store and about.get(_OWNER) != run.study.name:
         raise StudyError(
-            f"{place} holds a Zarr store that is no evidence cube, so it is left as it is. Give another "
-            "place as store in [cube], or move it away."
+            f"{place} holds a Zarr store that was not made for the study {run.study.name!r}, so it is left "
+            "as it is. Give another place as store in [cube], or move it away."
         )
     if run.folder.overwrite:
         return "as --overwrite asks for"
-    if about.get("frame") == frame:
-        return None
     if "frame" not in about:
         return "because it is not finished"
     old, new = _loaded(about.get("frame_facts")), _loaded(json.dumps(facts))
@@ -93,7 +96,8 @@ def _why_new(run: Run, place: str | Path, facts: Facts, frame: str) -> str | Non
 def _new_cube(run: Run, place: str | Path, facts: Facts, frame: str) -> None:
     where = storage.address(place)
     half = where.with_name(f"{where.stem}.part.zarr") if isinstance(where, Path) else where
-    cube.create(half, run.grid, shards=run.study.cube.shards, attrs={"title": run.study.name}, overwrite=True)
+    attrs = {"title": run.study.name, _OWNER: run.study.name}
+    cube.create(half, run.grid, shards=run.study.cube.shards, attrs=attrs, overwrite=True)
     if run.ground is not None:
         ground = run.ground
         with run.bar("topography") as progress:

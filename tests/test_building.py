@@ -170,10 +170,19 @@ def test_a_cube_whose_frame_was_not_finished_is_made_again(path: Path) -> None:
     assert "cube: made again with all its layers, because it is not finished." in built(path)[1]
 
 
-def test_a_store_that_is_no_cube_is_left_alone(path: Path) -> None:
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("what", ["no cube", "an array", "a cube of Python", "a cube of another study"])
+def test_a_store_that_is_not_this_study_s_is_left_alone(path: Path, what: str, overwrite: bool) -> None:
     place = path.parent / "mine.zarr"
-    zarr.create_group(place, attributes={"mine": 1})
+    grid = study.load(path).grid.grid()
+    if what == "no cube":
+        zarr.create_group(place, attributes={"mine": 1})
+    elif what == "an array":
+        zarr.create_array(place, shape=(2,), dtype="i4", attributes={"mine": 1})
+    else:
+        owner = {} if what == "a cube of Python" else {"made_for_study": "another", "frame": "x"}
+        cube.create(place, grid, attrs={"mine": 1, **owner})
     change(path, "[topography]", '[cube]\nstore = "mine.zarr"\n\n[topography]')
-    with pytest.raises(StudyError, match="holds a Zarr store that is no evidence cube, so it is left"):
-        built(path)
-    assert zarr.open_group(place).attrs["mine"] == 1
+    with pytest.raises(StudyError, match="was not made for the study 'wulong_like', so it is left as it is"):
+        built(path, overwrite=overwrite)
+    assert zarr.open(place).attrs["mine"] == 1
