@@ -40,8 +40,8 @@ from mpm3d.study.targets import TargetsTable
 
 __all__ = [
     "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable", "DepositTable", "DevnetTable",
-    "DistanceLayer", "DrillingTable", "ExplainTable", "ForestTable", "GridTable", "InsideLayer", "Layer", "LogisticTable", "ModelLayer",
-    "ModelTable", "NetworkTable", "PredictTable", "PuTable", "RasterLayer", "SamplesTable", "SourceTable",
-    "Study", "TargetsTable", "TopographyTable", "UbcLayer", "ValidateTable", "VoxetLayer", "WeightsTable",
-    "drillholes", "examine", "load", "sha256", "template",
+    "DistanceLayer", "DrillingTable", "ExplainTable", "ForestTable", "GridTable", "InsideLayer", "Layer",
+    "LogisticTable", "ModelLayer", "ModelTable", "NetworkTable", "PredictTable", "PuTable",
+    "RasterLayer", "SamplesTable", "SourceTable", "Study", "TargetsTable", "TopographyTable", "UbcLayer",
+    "ValidateTable", "VoxetLayer", "WeightsTable", "drillholes", "examine", "load", "sha256", "template",
 ]  # fmt: skip

@@ -76,7 +76,8 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
     tables: dict[str, type[Table]] = {
         "grid": GridTable, "topography": TopographyTable, "cube": CubeTable, "deposits": DepositTable,
         "samples": SamplesTable, "validate": ValidateTable, "predict": PredictTable,
-        "targets": TargetsTable, "explain": ExplainTable, "drilling": DrillingTable, "sources": SourceTable, **LAYERS, **MODELS,
+        "targets": TargetsTable, "explain": ExplainTable, "drilling": DrillingTable,
+        "sources": SourceTable, **LAYERS, **MODELS,
     }  # fmt: skip
     named = [tables[str(step)] for step in location[:-1] if str(step) in tables]
     fields = (named[-1] if named else Study).model_fields
