@@ -11,39 +11,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 import mpm3d
 from mpm3d import (
-    blocks,
     companions,
     comparison,
     cube,
-    evaluate,
-    evidence,
     fit,
-    inputs,
-    io,
     predict,
-    storage,
+    reasons,
+    targeting,
     targets,
     view,
 )
 from mpm3d.building import build
 from mpm3d.errors import StudyError
-from mpm3d.geometry import Surface, joined
-from mpm3d.io import geopackage
-from mpm3d.lattice import PropertyModel
+from mpm3d.reporting import write as report
 from mpm3d.run import hash_of, versions
-from mpm3d.study import DistanceLayer, InsideLayer
-from mpm3d.values import Lazy
+from mpm3d.scenery import draw, show
+from mpm3d.scenery import of as scene
 from mpm3d.work import Run
 
 __all__ = [
-    "Run", "build", "compare", "delineate", "doctor", "draw", "everything", "fit_models", "predict_volume",
-    "scene", "show",
+    "Run", "build", "compare", "delineate", "doctor", "draw", "everything", "explain", "fit_models",
+    "predict_volume", "report", "scene", "show",
 ]  # fmt: skip
 
 
@@ -212,156 +205,41 @@ def _members_of(folder: Path, model_hash: str) -> list[Any]:
 
 
 def delineate(run: Run) -> targets.Delineation:
-    """Cut the best share of the volume into ranked targets; write the table, a map, surfaces and a voxet."""
-    share = run.study.targets.share
-    if share is None:
-        if not run.compared:
-            compare(run)
-        share = _crossing_share(run)
+    """Cut the best of the volume into ranked targets with reasons and drillholes, after all that it takes."""
+    _score(run)
+    return targeting.delineate(run)
+
+
+def _score(run: Run) -> None:
+    """Score the volume, and ask left-out deposits first where they say which cells are targets."""
+    if targeting.needs_validation(run) and not run.compared:
+        compare(run)
     predict_volume(run)
-    started = time.monotonic()
-    ds = cube.open(run.path("prospectivity.zarr"))
-    smallest = run.study.targets.min_volume
-    with run.bar("targets") as progress:
-        found = targets.delineate(
-            ds,
-            {deposit.name: deposit.cells for deposit in run.known},
-            share=share,
-            min_volume=8 * run.grid.cell_volume if smallest is None else smallest,
-            ground=_ground_heights(run),
-            progress=progress,
-        )
-    targets.write_table(run.path("targets.csv"), found.table, note=run.study.note)
-    skins = targets.surfaces(found.targets, run.grid)
-    io.gocad.write_surfaces(run.path("targets.ts"), skins)
-    # written slab by slab, the volume is never read whole
-    values = {"prospectivity": Lazy(storage.group(run.path("prospectivity.zarr"), "r")["score"])}
-    io.gocad.write_voxet(
-        run.path("prospectivity.vo"), PropertyModel.from_grid(run.study.name, run.grid, values)
-    )
-    _write_map(run, found)
-    run.folder.finish(
-        "targets", hash_of(share), started, threshold=found.threshold, share=found.share, n=len(found.targets)
-    )
-    for note in (*found.notes, *skins.notes):
-        run.say(f"targets: {note}")
-    return found
 
 
-def _write_map(run: Run, found: targets.Delineation) -> None:
-    """Targets for a GIS: a point and a footprint each, with the columns of the table."""
-    columns = {str(name): values.to_numpy() for name, values in found.table.items()}
-    place = [[target.x, target.y, target.elevation] for target in found.targets]
-    note = f"{view.CAUTION} {run.study.note}".strip()
-    footprints = [geopackage.footprint(target.plan, run.grid) for target in found.targets]
-    layers = [
-        geopackage.points_layer("targets", place, columns, note=note),
-        geopackage.Layer("footprints", footprints, columns, note),
-    ]
-    geopackage.write_layers(run.path("targets.gpkg"), layers, run.grid.crs)
+def explain(run: Run, *, model: str = "", whole: bool = False) -> reasons.Summary:
+    """Say which evidence moved the scores of a model, the first unless named, and put it into the table.
 
-
-def _crossing_share(run: Run) -> float:
-    """The v* of the first model's P-A crossing on left-out deposits."""
-    kind = run.study.models[0].kind
-    where = run.folder.facts("validate").get("crossings", {}).get(kind)
-    if where is None or not where["volume"] > 0:
-        run.say("targets: no P-A crossing to take the share from, the best 2 % of the volume is used.")
-        return 0.02
-    run.say(
-        f"targets: the P-A curve of left-out deposits crosses at {where['volume']:.2%} of the volume with "
-        f"{where['captured']:.0%} captured; the targets are that share of the eligible cells."
-    )
-    return float(where["volume"])
-
-
-def _ground_heights(run: Run) -> Any:
-    if run.ground is None:
-        return None
-    flat = replace(run.grid, shape=(1, *run.grid.shape[1:]))
-    return evidence.elevation_at(flat.points()[:, :2], run.ground).reshape(flat.shape[1:])
-
-
-def _unsaid(note: str) -> None:
-    """Notes of the readers were said when the cube was built."""
-
-
-def scene(run: Run) -> view.Scene:
-    """What there is to see: scores, deposits, the bodies of the layers, topography."""
-    facts = run.folder.facts("targets")
-    if not run.path("prospectivity.zarr").exists() or "threshold" not in facts:
-        raise StudyError(f"no targets are in {run.folder.place} yet. Make them first: mpm3d run study.toml")
-    percentiles, lowest = _percentiles(cube.open(run.path("prospectivity.zarr")), facts["threshold"])
-    surfaces: dict[str, list[Any]] = {}
-    for layer in run.study.layers:
-        if isinstance(layer, DistanceLayer | InsideLayer):
-            surfaces.setdefault(layer.role, []).extend(inputs.bodies(run.study, layer.files, _unsaid))
-    for table in run.study.deposits:
-        role = "blind deposit" if table.blind else "deposit"
-        found = inputs.deposit_bodies(run.study, table, _unsaid)
-        sheets = [body for body in found if isinstance(body, Surface)]
-        whole = [joined(table.name, sheets)] if len(sheets) == len(found) else found
-        surfaces.setdefault(role, []).extend(whole)
-    if isinstance(run.ground, Surface):
-        surfaces["topography"] = [run.ground]
-    cells = {"deposit": {deposit.name: deposit.cells for deposit in run.known}}
-    if run.blind:
-        cells["blind deposit"] = {deposit.name: deposit.cells for deposit in run.blind}
-    layers = cube.open(run.study.cube_place)
-    return view.make_scene(
-        title=f"{run.study.name}: prospectivity targets",
-        grid=run.grid,
-        score=percentiles,
-        threshold=lowest,
-        units="percentile of the scored volume",
-        note=run.study.note,
-        surfaces=surfaces,
-        hidden=("dyke",),  # swarms of them hide everything else; the window shows them at a click
-        cells=cells,
-        evidence={name: layers[name].values for name in cube.layers_of(layers)},
-    )
-
-
-def _percentiles(ds: xr.Dataset, threshold: float) -> tuple[Any, float]:
-    """Percentile of every scored cell, even where scores crowd, and the least of those at the threshold."""
-    score, grid = ds["score"].variable, cube.grid_of(ds)
-    windows = [block.core for block in blocks.tile(grid.shape, cube.chunk_of(ds))]
-    found = evaluate.percentiles(lambda: ((cut, score[cut].values) for cut in windows), grid.shape)
-    inside = (found[cut][score[cut].values >= np.float32(threshold)] for cut in windows)
-    return found, min(float(part.min(initial=100)) for part in inside)
-
-
-def draw(run: Run, path: Path | None = None, *, exaggeration: float = 1.0) -> Path:
-    """Draw the targets to a picture file, without a display."""
-    place = path or run.path("figures/targets.png")
-    with run.bar("picture"):
-        return view.picture.draw(scene(run), place, vertical_exaggeration=exaggeration)
-
-
-def show(run: Run) -> None:
-    """Open the interactive window."""
-    view.desktop.show(scene(run))
-
-
-_PRINTED = {
-    "id": "{}".format, "kind": "{}".format, "x": "{:,.0f}".format, "y": "{:,.0f}".format,
-    "elevation": "{:,.0f}".format, "volume_m3": "{:,.0f}".format, "mean_score": "{:.3g}".format,
-    "nearest_deposit": "{}".format, "distance_m": "{:,.0f}".format,
-}  # fmt: skip
+    Targets are delineated first; ``whole`` explains every cell of the volume.
+    """
+    number = _to_predict(run, model)[0]
+    _score(run)
+    if number:
+        predict_volume(run, model=model)
+    summary = reasons.explain(run, targeting.cut(run), number, whole=whole)
+    targeting.delineate(run)  # the table of targets takes its reasons from all cells now
+    return summary
 
 
 def everything(run: Run) -> None:
     """Go from files to a picture, and say what was made and where."""
     compare(run)
-    found = delineate(run)
+    delineate(run)
     picture: Path | str
     try:
         picture = draw(run)
     except RuntimeError as error:
         picture = f"not drawn: {error}"
-    rows = found.table[list(_PRINTED)].head(8).to_string(index=False, formatters=_PRINTED)
-    count = f"{len(found.targets)} target{'s' * (len(found.targets) != 1)}"
-    run.say(f"\n{count}, the best first:\n{rows}\n")
     if run.study.note:
         run.say(f"note: {run.study.note}")
     made = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mpm3d import cube, inputs, labels, models
-from mpm3d.grid import Grid
+from mpm3d import cube, evidence, inputs, labels, models
+from mpm3d.grid import FloatArray, Grid
 from mpm3d.run import RunFolder, hash_of
 from mpm3d.samples import Samples, default_pool, from_cube
 from mpm3d.study import ModelTable, Study, sha256
@@ -63,6 +64,15 @@ class Run:
     def ground(self) -> inputs.Ground | None:
         """The topography, where the study has one."""
         return inputs.ground(self.study, self.grid, self.say)
+
+    @cached_property
+    def ground_heights(self) -> FloatArray | None:
+        """Elevation of the ground in metres at the centre of each column ``(y, x)``; None without one."""
+        if self.ground is None:
+            return None
+        flat = replace(self.grid, shape=(1, *self.grid.shape[1:]))
+        heights: FloatArray = evidence.elevation_at(flat.points()[:, :2], self.ground)
+        return heights.reshape(flat.shape[1:])
 
     @cached_property
     def deposits(self) -> list[labels.Deposit]:

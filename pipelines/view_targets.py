@@ -1,4 +1,4 @@
-"""See the targets of a study in an interactive 3D window."""
+"""See the targets of a study in 3D: in a window, with --browser in a web browser, with --picture as a PNG."""
 
 from pathlib import Path
 

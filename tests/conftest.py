@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 collect_ignore = ["fuzz_io.py"]  # run by hand, with atheris
 
@@ -88,3 +93,43 @@ def render() -> None:
     why_not = can_render()
     if why_not:
         (pytest.fail if os.environ.get("MPM3D_REQUIRE") == "1" else pytest.skip)(why_not)
+
+
+CHROMIUM_ARGS = (
+    "--no-sandbox", "--headless", "--disable-background-networking", "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist", "--enable-webgl",
+)  # fmt: skip
+
+
+def _chromium() -> str:
+    for name in ("/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    reason = "Chromium is not installed: apt-get install chromium"
+    if os.environ.get("MPM3D_REQUIRE") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window."""
+    path = _chromium()
+    if os.environ.get("MPM3D_REQUIRE") != "1":
+        pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_ARGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder for pictures that are worth a look: the one of MPM3D_ARTEFACTS, or a temporary one."""
+    place = os.environ.get("MPM3D_ARTEFACTS")
+    folder = Path(place) if place else tmp_path_factory.mktemp("artefacts")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

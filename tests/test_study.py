@@ -222,6 +222,8 @@ def test_a_name_stands_for_a_base_with_its_defaults(folder: Path) -> None:
 def test_whatever_the_template_comments_out_is_known_too(folder: Path) -> None:
     text = study.template()
     text = text[text.index("[samples]") :].replace('# axis = "y"', "")  # not together with size
+    text = re.sub(r"^# (percentile|value|rule) = .*$", "", text, flags=re.MULTILINE)  # nor with share
+    text = text.replace('# licence = "licence.gpkg"', 'licence = ""')  # a file that is not there
     text = re.sub(r"^# (?=\w+ = |\[\[)", "", text, flags=re.MULTILINE)
     assert 'kind = "cbam"' in text
     layer = '[[layers]]\nname = "granite_distance"\nkind = "distance"\nfiles = ["body.ts"]\nunits = "m"\n'
@@ -316,3 +318,36 @@ def test_the_study_of_the_readme_needs_nothing_but_its_files(folder: Path) -> No
         (folder / name).write_text("")
     (folder / "study.toml").write_text(text)
     assert study.load(folder / "study.toml").models[0].kind == "dl4"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "share = 0.02\npercentile = 98",
+            "percentile = 98 in [targets]: share = 0.02 says already where targets begin. Leave one out.",
+        ),
+        (
+            "value = 0.8\nrule = 'crossing'",
+            "rule = 'crossing' in [targets]: value = 0.8 says already where targets begin. Leave one out.",
+        ),
+        ("rule = 'best'", "rule = 'best' in [targets]: input should be 'crossing' or 'youden'."),
+        ("percentile = 100", "percentile = 100 in [targets]: input should be less than 100."),
+        (
+            "weights = { scor = 1 }",
+            "weights = {'scor': 1} in [targets]: 'scor' is not a term of the ranking, use any of score, spread, volume, depth, distance.",
+        ),
+        (
+            "weights = { score = -1 }",
+            "weights = {'score': -1} in [targets]: the weight of score is -1, it must be 0 or more.",
+        ),
+        (
+            "weights = {}",
+            "weights = {} in [targets]: all weights are 0, so nothing is left to rank by. Give one of them a weight.",
+        ),
+    ],
+)
+def test_targets_begin_at_one_place_and_have_weights_of_known_terms(
+    folder: Path, text: str, problem: str
+) -> None:
+    assert problems(folder, f"{GOOD}\n[targets]\n{text}\n") == [problem]

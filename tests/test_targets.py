@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from mpm3d import cube
 from mpm3d.grid import Grid
-from mpm3d.targets import COLUMNS, delineate, skins, surfaces, write_table
+from mpm3d.targets import COLUMNS, Settings, bodies, delineate, delineate_by, skins, surfaces, write_table
 
 GRID = Grid((9, 11, 13), (50.0, 25.0, 20.0), (-450.0, 4_000_000.0, 500_000.0), "EPSG:32651")
 
@@ -78,7 +78,14 @@ def test_a_body_is_described_as_it_was_made(rng):
     assert (made.n_eligible, made.n_zone) == (GRID.n_cells, 18)
     assert made.threshold == pytest.approx(0.9)
     assert made.share == pytest.approx(18 / GRID.n_cells)
-    assert made.notes == ()
+    assert (target.x_min, target.x_max) == (500_000 + 7 * 20, 500_000 + 9 * 20)
+    assert (target.y_min, target.y_max) == (4_000_000 + 3 * 25, 4_000_000 + 6 * 25)
+    assert np.isnan(target.extrapolated)
+    assert target.zone == ""
+    assert made.notes == (
+        "ranked without distance (no deposit is known); the weights are score 0.56, spread 0.17, volume "
+        "0.17, depth 0.11.",
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -114,7 +121,8 @@ sizes = st.tuples(st.integers(1, 9), st.integers(3, 11), st.integers(4, 13))
 
 
 def bodies_of(made):
-    return {frozenset(map(tuple, target.cells)) for target in made.targets}
+    """Cells of the bodies at the first threshold."""
+    return {frozenset(map(tuple, target.cells)) for target in made.targets if not target.zone}
 
 
 @settings(max_examples=40, deadline=None)
@@ -127,7 +135,7 @@ def test_bodies_of_any_blocks_are_those_of_the_whole_volume(seed, chunks, share,
     made = delineate(dataset(score, chunks=chunks), {}, share=share)
     labels = cc3d.connected_components((score.astype(np.float32) >= made.threshold).astype(np.uint8))
     number = labels.max()
-    assert len(made.targets) == number
+    assert sum(not target.zone for target in made.targets) == number
     assert bodies_of(made) == {frozenset(map(tuple, np.argwhere(labels == k + 1))) for k in range(number)}
 
 
@@ -136,11 +144,14 @@ def test_bodies_of_any_blocks_are_those_of_the_whole_volume(seed, chunks, share,
 def test_the_table_does_not_depend_on_the_blocks_to_the_last_bit(seed, chunks, share, smallest):
     rng = np.random.default_rng(seed)
     score, spread = rng.random((2, *GRID.shape)) ** rng.integers(1, 40)
+    looked = rng.integers(0, 2, GRID.shape)
     known = {name: np.argwhere(rng.random(GRID.shape) < 0.02) for name in "AB"}
     known["B"] = np.array([cell for cell in known["B"].tolist() if cell not in known["A"].tolist()])
     more = {"ground": rng.normal(size=GRID.shape[1:]) * 100, "min_volume": smallest * GRID.cell_volume}
     found, whole = (
-        delineate(dataset(score, chunks=size, spread=spread), known, share=share, **more)
+        delineate(
+            dataset(score, chunks=size, spread=spread, extrapolation=looked), known, share=share, **more
+        )
         for size in (chunks, GRID.shape)
     )
     assert found.table.equals(whole.table)
@@ -184,7 +195,9 @@ def test_means_are_exact_however_small_the_scores_of_a_body_are(rng):
             assert found == pytest.approx(math.fsum(values.tolist()) / len(values), rel=1e-15, abs=0)
 
 
-def test_memory_does_not_grow_with_the_volume(tmp_path, rng):
+@pytest.mark.parametrize("share", [0.02, 0.3])  # with zones that are cut again
+def test_memory_does_not_grow_with_the_volume(tmp_path, rng, monkeypatch, share):
+    monkeypatch.setattr(bodies, "_MOST_KEPT", 1 << 10)
     peaks = []
     for number, levels in enumerate((20, 120)):
         grid = Grid((levels, 60, 60), (50, 50, 50), (0, 0, 0), "EPSG:32651")
@@ -193,15 +206,17 @@ def test_memory_does_not_grow_with_the_volume(tmp_path, rng):
         ds.to_zarr(tmp_path / f"{number}.zarr", zarr_format=3, consolidated=False)
         with cube.open(tmp_path / f"{number}.zarr") as stored:
             if not number:
-                delineate(stored, {}, share=0.02)  # what is loaded at the first call is not counted
+                delineate(stored, {}, share=share)  # what is loaded at the first call is not counted
             tracemalloc.start()
-            made = delineate(stored, {}, share=0.02)
+            made = delineate(stored, {}, share=share)
             plans = [target.plan for target in made.targets]
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         assert plans
+        assert any(target.zone for target in made.targets) == (share > 0.1)
     assert peaks[1] < 1.3 * peaks[0]
-    assert peaks[1] < 4 * 120 * 60 * 60  # all scores
+    # 250 bytes for each cell of one block, whatever the share, and below all scores where few are in
+    assert peaks[1] < (4 * 120 * 60 * 60 if share < 0.1 else 300 * 20**3)
 
 
 def test_bodies_that_are_mostly_known_deposit_come_last_and_the_others_by_mean_score(rng):
@@ -221,13 +236,111 @@ def test_bodies_that_are_mostly_known_deposit_come_last_and_the_others_by_mean_s
     assert made.n_eligible == GRID.n_cells - 4
 
 
-def test_a_body_of_more_than_a_twentieth_of_the_volume_is_called_a_zone(rng):
+def test_a_body_of_more_than_a_twentieth_of_the_volume_is_cut_again_and_listed_last(rng):
     score = low(rng)
     score[:, :, :4] = 0.9
-    made = delineate(dataset(score), {}, share=float((score == 0.9).mean()))
-    assert any("one body takes" in note and "a zone rather than a target" in note for note in made.notes)
+    score[1, 1, 1:3] = score[5, 5, 1:3] = 0.95
     score[8, 8, 8] = 1.0
-    assert not delineate(dataset(score), {}, share=1 / GRID.n_cells).notes
+    share = float((score >= 0.9).mean())
+    made = delineate(dataset(score), {}, share=share)
+    assert made.table["id"].tolist() == ["T01", "T02", "T03", "Z1"]
+    assert made.table["rank"].tolist() == [1, 2, 3, 4]
+    assert made.table["kind"].tolist() == ["new", "new", "new", "zone"]
+    assert made.table["zone"].tolist() == ["", "Z1", "Z1", ""]
+    assert made.table["n_cells"].tolist() == [1, 2, 2, 9 * 11 * 4]
+    # 397 cells are in; halves of them tie at 0.9 down to 6, 3 of them tie at 0.95 with the best 5 of 1287
+    assert made.notes[0] == (
+        "Z1 takes 30.8% of the volume, so it is a zone rather than a target, listed last. Cut again, at "
+        "0.39% of the volume, it gives 2 targets, ranked with the others."
+    )
+    whole = delineate_by(dataset(score), {}, Settings(share=share, split=False))
+    assert whole.table["id"].tolist() == ["T01", "Z1"]
+    assert "A smaller share cuts it into bodies: [targets] share = 0.02" in whole.notes[0]
+
+
+def test_a_zone_of_one_score_and_a_zone_of_small_parts_say_why_they_are_not_cut(rng):
+    score = low(rng)
+    score[:, :, :4] = 0.9
+    made = delineate(dataset(score), {}, share=share_of(396))
+    assert made.table["id"].tolist() == ["Z1"]
+    assert made.notes[:2] == (
+        "nothing new is left beside the zones: no body is small enough to be a target. A smaller share in "
+        "[targets], or a smaller min_volume, makes some.",
+        "Z1 takes 30.8% of the volume, so it is a zone rather than a target, listed last. Much of it has one "
+        "and the same score, which no threshold cuts.",
+    )
+    score[4, 4, 1] = 0.95
+    made = delineate(dataset(score), {}, share=share_of(396), min_volume=2 * GRID.cell_volume)
+    assert made.table["id"].tolist() == ["Z1"]
+    assert made.notes[1].endswith("Cut again, at 0.08% of the volume, no part of it has 50000 m3.")
+
+
+def test_a_value_of_the_score_is_a_threshold_too(rng):
+    score = low(rng)
+    score[2, 2, 2:5] = 0.8
+    score[7, 7, 7] = 0.7
+    made = delineate_by(dataset(score), {"A": [[2, 2, 2]]}, Settings(value=0.8))
+    (target,) = made.targets
+    assert (target.n_cells, made.n_zone) == (3, 3)
+    assert made.threshold == float(np.float32(0.8))
+    assert made.share == 2 / (GRID.n_cells - 1)
+    words = r"no cell scores 0\.9 or more, the highest score of the volume is 0\.8\. Give a lower value"
+    with pytest.raises(ValueError, match=words):
+        delineate_by(dataset(score), {}, Settings(value=0.9))
+    seen = []
+    by = Settings(value=0.8)
+    delineate_by(dataset(score), {}, by, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(n, 2 * 27) for n in range(1, 55)]
+
+
+def test_nothing_but_known_deposits_is_said(rng):
+    score = low(rng)
+    score[0, 0, 0:5] = 0.99
+    known = {"A": [[0, 0, k] for k in range(5)]}
+    made = delineate_by(dataset(score), known, Settings(value=0.9))
+    assert made.table["kind"].tolist() == ["known deposit"]
+    assert made.notes[0].startswith("every body is mostly known deposit: the best cells are those that")
+    assert made.share == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({}, "share=None and value=None: one of them says where targets begin"),
+        ({"share": 0.1, "value": 0.5}, r"share=0\.1 and value=0\.5: one of them"),
+        ({"value": math.inf}, "value=inf is not a score, give a finite number"),
+        ({"share": 0.1, "stand_off": -1}, "stand_off=-1 m is not possible, it must be 0 or more"),
+        ({"share": 0.1, "weights": {"scor": 1}}, "'scor' is not a term of the ranking, use any of score, s"),
+        ({"share": 0.1, "weights": {"score": -1}}, "the weight of score is -1, it must be 0 or more"),
+        ({"share": 0.1, "weights": {"score": math.nan}}, "the weight of score is nan, it must be"),
+        ({"share": 0.1, "weights": {"score": 0}}, "all weights are 0, so nothing is left to rank by"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        Settings(**wrong)
+
+
+def test_weights_decide_the_order_and_terms_without_data_leave_with_theirs(rng):
+    score = low(rng)
+    score[0, 0, 0:3] = 0.9  # deep, and the best
+    score[8, 5, 5:7] = 0.8  # shallow
+    ds, share = dataset(score), share_of(5)
+    by_score = delineate_by(ds, {}, Settings(share=share, weights={"score": 2, "spread": 1}))
+    assert by_score.table["n_cells"].tolist() == [3, 2]
+    assert by_score.weights == {"score": 1}
+    said = "ranked without spread (a model of one member has none); the weights are score 1."
+    assert by_score.notes == (said,)
+    by_depth = delineate_by(ds, {}, Settings(share=share, weights={"depth": 1}))
+    assert by_depth.table["n_cells"].tolist() == [2, 3]
+    assert by_depth.table["ranking"].tolist() == pytest.approx([1, 1 - 400 / 450])
+    nothing = delineate_by(ds, {}, Settings(share=share, weights={"distance": 1}))
+    assert nothing.weights == {"score": 1}
+    ground = np.zeros(GRID.shape[1:])
+    ground[0, 0] = np.nan
+    partly = delineate_by(ds, {}, Settings(share=share, weights={"score": 1, "depth": 1}), ground=ground)
+    assert partly.notes == ("1 body has no value of some term and is ranked by the others.",)
+    assert partly.table["ranking"].tolist() == pytest.approx([1, 0.5])
 
 
 def test_the_nearest_known_deposit_is_measured_between_cell_centres(rng):
@@ -267,10 +380,15 @@ def test_small_bodies_are_dropped_and_counted(rng):
     score[5, 5, 5] = 0.9
     made = delineate(dataset(score), {}, share=share_of(4), min_volume=3 * GRID.cell_volume)
     assert [target.n_cells for target in made.targets] == [3]
-    assert made.notes == ("1 body of less than 75000 m3 left out.",)
+    assert made.notes[0] == "1 body of less than 75000 m3 left out."
     none = delineate(dataset(score), {}, share=share_of(4), min_volume=3 * GRID.cell_volume + 1)
     assert none.targets == ()
     assert list(none.table.columns) == list(COLUMNS)
+    assert none.notes == (
+        "2 bodies of less than 75001 m3 left out.",
+        "no target is left: the largest body has 75000 m3. A smaller min_volume in [targets] keeps it, a "
+        "larger share makes bodies larger.",
+    )
 
 
 def test_depth_is_counted_from_the_ground(rng):
@@ -348,17 +466,17 @@ def test_the_skin_of_a_very_large_body_is_of_larger_cells_that_hold_it_and_says_
     score[0, 0, 0] = 0.8
     made = delineate(dataset(score), {}, share=share_of(540))
     found = surfaces(made.targets, GRID)
-    large, small = found
+    small, large = found  # the zone is listed last
     # 7 x 7 x 11 cells are 3 x 3 x 4 of 3 x 3 x 3, the last of each row cut short at the end of the body
     assert large.is_closed
-    assert volume_of(large) == pytest.approx(made.targets[0].volume_m3, rel=1e-9)
+    assert volume_of(large) == pytest.approx(made.targets[1].volume_m3, rel=1e-9)
     assert large.bounds == (500_020, 4_000_050, -400, 500_240, 4_000_225, -50)
     assert len(large.triangles) == 2 * 2 * (3 * 3 + 3 * 4 + 3 * 4)
-    words = "T01 has 539 cells: its surface is drawn around cells of 60 x 75 x 150 m that hold some of it."
+    words = "Z1 has 539 cells: its surface is drawn around cells of 60 x 75 x 150 m that hold some of it."
     assert found.notes[0].startswith(words)
     assert large.notes[1] == found.notes[0]
     assert len(found.notes) == len(small.notes) == 1
-    assert volume_of(found[1:][0]) == pytest.approx(GRID.cell_volume)
+    assert volume_of(found[:1][0]) == pytest.approx(GRID.cell_volume)
 
 
 def test_a_skin_carries_name_rank_and_score(rng):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ from mpm3d.view import picture as picture_module
 from mpm3d.view.actors import colour_range, face_mesh, item_mesh, local_bounds, score_map
 from mpm3d.view.camera import axes_for, axes_of, direction_of, fit_camera, nice_step, readable, words_of
 from mpm3d.view.faces import cell_faces, slice_faces, target_faces
-from mpm3d.view.page import Layout, exaggeration_words, scale_length, scene_axes
-from mpm3d.view.scene import STYLES, style_of
+from mpm3d.view.layout import Layout, shared_range
+from mpm3d.view.page import scene_axes
+from mpm3d.view.scene import STYLES, SceneTarget, style_of
+from mpm3d.view.sidebar import exaggeration_words, scale_length
 
 # UTM zone 51 N, elevations from 600 m below the sea to 400 m above it
 GRID = Grid((10, 12, 14), (100.0, 100.0, 100.0), (-600.0, 4_512_000.0, 412_000.0), "EPSG:32651")
@@ -103,6 +106,62 @@ def test_a_role_of_ones_own_keeps_its_colour() -> None:
 
 def test_colours_of_roles_differ() -> None:
     assert len({style.colour for style in STYLES.values()}) == len(STYLES)
+
+
+# Machado, Oliveira and Fernandes (2009), table for severity 1.0: linear RGB as seen without one kind of cones
+EYES = {
+    "all cones": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "no red cones": [
+        [0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998],
+    ],
+    "no green cones": [
+        [0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881],
+    ],
+    "no blue cones": [
+        [1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900],
+    ],
+}  # fmt: skip
+
+
+def lab_of(rgb: np.ndarray, eye: str) -> np.ndarray:
+    """CIELAB (1976, D65) of sRGB colours ``(n, 3)`` from 0 to 1, as an eye sees them."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.array(EYES[eye]).T, 0, 1)
+    x, y, z = (
+        (0.4124564, 0.3575761, 0.1804375),
+        (0.2126729, 0.7151522, 0.0721750),
+        (0.0193339, 0.1191920, 0.9503041),
+    )
+    xyz = seen @ np.array([x, y, z]).T / [0.95047, 1.0, 1.08883]
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.column_stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])])
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_colours_of_roles_and_scores_stay_apart_for_every_eye(eye: str) -> None:
+    roles = [role for role in STYLES if role != "target"]  # targets have the colours of their scores
+    colours = [[int(STYLES[role].colour[k : k + 2], 16) / 255 for k in (1, 3, 5)] for role in roles]
+    scale = lab_of(score_map()(np.linspace(0, 1, 24))[:, :3], eye)
+    seen = lab_of(np.array(colours), eye)
+    for number, role in enumerate(roles):
+        others = np.vstack([seen[number + 1 :], scale])
+        distance = np.linalg.norm(others - seen[number], axis=1)
+        assert distance.min() > 18, (role, [*roles[number + 1 :], *range(24)][int(distance.argmin())])
+    assert np.all(np.diff(scale[:, 0]) < 0)  # a higher score is darker to every eye
+    assert scale[0, 0] - scale[-1, 0] > 50
+
+
+def test_a_scene_beside_must_lie_on_the_same_cells() -> None:
+    other = make_scene(
+        title="small", grid=Grid((1, 1, 1), (1.0,) * 3, (0.0,) * 3, "EPSG:32651"), score=np.ones((1, 1, 1)),
+        threshold=0.5,
+    )  # fmt: skip
+    with pytest.raises(
+        ValueError, match=r"the scene beside, 'small', lies on .* Give two models of one study"
+    ):
+        district(beside=other)
+    with pytest.raises(ValueError, match=r"the companion layer 'spread' has \(1, 1, 1\) cells"):
+        district(companions={"spread": np.zeros((1, 1, 1))})
 
 
 def test_deposits_without_a_surface_are_drawn_as_their_cells() -> None:
@@ -491,6 +550,76 @@ def test_nothing_above_the_threshold_leaves_no_warm_cell(tmp_path: Path) -> None
     assert drawn.std() > 1
 
 
+def with_targets(count: int, **more: object) -> Scene:
+    """The district with so many targets in a heap, each with its drillhole from above."""
+    surfaces = {"drillhole": [], "deposit": [ellipsoid("Kuh", (412_750, 4_512_650, -150), 150)]}
+    targets = []
+    for number in range(1, count + 1):
+        x, y, z = 412_300 + 60.0 * number, 4_512_200 + 90.0 * number, -200.0
+        path = np.array([[x - 150, y, 350.0], [x, y, z]])
+        surfaces["drillhole"].append(Lines(f"D{number:02d}", path, np.array([[0, 1]])))
+        bounds = (x - 100, y - 100, z - 100, x + 100, y + 100, z + 100)
+        targets.append(SceneTarget(f"T{number:02d}", number, "new", (x, y, z), bounds, hole=f"D{number:02d}"))
+    given = {"title": "Kuh district", "threshold": 0.5, "score": scores(), "targets": tuple(targets)}
+    return make_scene(grid=GRID, surfaces=surfaces, **{**given, **more})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> list[picture_module.Page]:
+    """Pages that were drawn."""
+    found: list[picture_module.Page] = []
+    annotate = picture_module.Page.annotate
+    monkeypatch.setattr(picture_module.Page, "annotate", lambda page: (annotate(page), found.append(page)))
+    return found
+
+
+@pytest.mark.render
+@pytest.mark.usefixtures("render")
+def test_the_best_targets_and_their_drillholes_are_named_and_no_names_meet(
+    tmp_path: Path, pages: list[picture_module.Page]
+) -> None:
+    path = picture_module.draw(with_targets(9), tmp_path / "a.png", size=(1000, 800))
+    (page,) = pages
+    texts = {text.get_text(): text.get_window_extent(page.canvas.get_renderer()) for text in page.paper.texts}
+    named = {words for words in texts if words[:1] in "TD" and words[1:].isdigit()}
+    assert named >= {"T01", "T02"}
+    assert named & {"D01", "D02", "D03", "D04", "D05", "D06"}
+    assert not named & {"T07", "D07", "T09", "D09"}
+    boxes = [texts[words] for words in named]
+    assert not any(a.overlaps(b) for k, a in enumerate(boxes) for b in boxes[k + 1 :])
+    assert "Proposed drillholes (6 of 9)" in texts
+    # a drillhole is dark where it is, halfway down
+    end = with_targets(9).items[0].geometry.vertices
+    x, y = page._pixels(page.scene, end.mean(axis=0, keepdims=True), 0)[0].round().astype(int)
+    drawn = read_png(path)[::-1]
+    assert drawn[y - 4 : y + 5, x - 4 : x + 5].max(axis=-1).min() < 60
+
+
+@pytest.mark.render
+@pytest.mark.usefixtures("render")
+def test_two_models_are_seen_from_one_place_in_one_colour_scale(
+    tmp_path: Path, pages: list[picture_module.Page]
+) -> None:
+    left, right = with_targets(2, title="by forest"), with_targets(2, title="by logistic")
+    path = picture_module.draw(replace(left, beside=right), tmp_path / "a.png", size=(1400, 700))
+    layout = Layout((1400, 700), 2)
+    width = layout.scene_size[0]
+    assert 2 * width <= 1400 - layout.panel
+    drawn = read_png(path)[layout.header : -layout.footer]
+    np.testing.assert_array_equal(drawn[:, :width], drawn[:, width : 2 * width])
+    words = [text.get_text() for text in pages[0].paper.texts]
+    assert {"by forest", "by logistic", "Two models side by side"} <= set(words)
+    assert words.count("T01") == 2
+    boxes = {text.get_text(): text.get_window_extent() for text in pages[0].paper.texts}
+    (numbers,) = (box for text, box in boxes.items() if text.startswith("Left: score"))
+    assert not numbers.overlaps(boxes["Up"])
+    assert any("Left: score at or above 0.5" in text and "Right: score at" in text for text in words)
+    other = with_targets(2, threshold=0.2)
+    assert shared_range((left, other)) == (0.2, 1.0)
+    with pytest.raises(ValueError, match="use at least 1400 × 700"):
+        picture_module.draw(replace(left, beside=right), tmp_path / "a.png", size=(1000, 700))
+
+
 @pytest.mark.render
 @pytest.mark.usefixtures("render")
 def test_everything_written_lies_inside_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -557,129 +686,3 @@ def test_meshes_hold_the_scores_of_their_cells() -> None:
     assert mesh.n_cells == len(faces.values)
     np.testing.assert_array_equal(mesh.cell_data["value"], faces.values)
     assert score_map().N == 256
-
-
-# window --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def window(render: None) -> object:
-    depth = -np.broadcast_to(GRID.centres(0)[:, None, None], GRID.shape)
-    made = desktop_module.Window(district(evidence={"depth": depth}), off_screen=True)
-    yield made
-    made.plotter.close()
-
-
-@pytest.mark.render
-def test_moving_the_threshold_draws_other_cells_and_reads_them_out(window: desktop_module.Window) -> None:
-    for threshold in (0.3, 0.9):
-        numbers = window.set_threshold(threshold)
-        assert numbers.n_cells == np.count_nonzero(np.nan_to_num(scores(), nan=-1) >= threshold)
-        (actor,) = window._actors["score"]
-        assert actor.mapper.dataset.n_cells == len(target_faces(window.scene, threshold).values)
-        assert window.plotter.actors["text readout"].GetInput() == numbers.text
-    window.set_threshold(5.0)
-    assert "score" not in window._actors
-
-
-@pytest.mark.render
-def test_the_sliders_and_boxes_call_the_window(window: desktop_module.Window) -> None:
-    def slide(name: str, value: float) -> None:
-        widget = window._sliders[name]
-        widget.GetRepresentation().SetValue(value)
-        widget.InvokeEvent("InteractionEvent")
-
-    slide("threshold", 0.7)
-    assert window.threshold == pytest.approx(0.7)
-    slide("vertical exaggeration", 3.0)
-    assert window.exaggeration == 3.0
-    slide("slice x", 412_555.0)
-    assert window.slices == {"x": 5, "y": None, "z": None}
-    (actor,) = window._actors["slice x"]
-    assert actor.scale == (1.0, 1.0, 3.0)
-
-
-@pytest.mark.render
-def test_elevations_stretch_and_labels_stay_true(window: desktop_module.Window) -> None:
-    window.set_exaggeration(2.0)
-    assert all(actor.scale == (1.0, 1.0, 2.0) for made in window._actors.values() for actor in made)
-    assert "2.00 times" in window.plotter.actors["text exaggeration"].GetInput()
-    window.set_exaggeration(100.0)
-    assert window.exaggeration == desktop_module.EXAGGERATIONS[1]
-
-
-@pytest.mark.render
-def test_a_view_that_was_rolled_is_upright_again_and_zoom_follows_the_exaggeration(
-    window: desktop_module.Window,
-) -> None:
-    window.plotter.camera.roll += 30
-    window.settle()
-    np.testing.assert_allclose(window.plotter.camera.up, axes_of(*direction_of("northwest"))[1], atol=1e-6)
-    scale = window.plotter.camera.parallel_scale
-    window.set_exaggeration(4.0)
-    assert window.plotter.camera.parallel_scale > scale
-    window.set_exaggeration(1.0)
-    assert window.plotter.camera.parallel_scale == pytest.approx(scale)
-
-
-@pytest.mark.render
-def test_layers_are_switched_by_role(window: desktop_module.Window) -> None:
-    window.set_visible("fault", False)
-    assert not any(actor.GetVisibility() for actor in window._actors["fault"])
-    assert all(actor.GetVisibility() for actor in window._actors["deposit"])
-    window.set_visible("score", False)
-    window.set_threshold(0.4)
-    assert not any(actor.GetVisibility() for actor in window._actors["score"])
-    with pytest.raises(ValueError, match="layer 'ore' is not in the scene, it has score, deposit"):
-        window.set_visible("ore", True)
-
-
-@pytest.mark.render
-def test_slices_move_show_other_layers_and_go_away(window: desktop_module.Window) -> None:
-    assert window.set_slice("z", -420.0) == 1
-    assert window.toggle_slice("y") is True
-    assert window.next_layer() == "depth"
-    (actor,) = window._actors["slice z"]
-    np.testing.assert_array_equal(np.unique(actor.mapper.dataset.cell_data["value"]), [450.0])
-    assert window.next_layer() == "Prospectivity"
-    assert window.toggle_slice("z") is False
-    assert "slice z" not in window._actors
-    assert window.toggle_slice("z") is True
-    assert window.slices["z"] == 1
-
-
-@pytest.mark.render
-def test_keys_change_the_volume_by_a_fixed_factor(window: desktop_module.Window) -> None:
-    ranks = np.arange(GRID.n_cells, dtype=np.float32).reshape(GRID.shape)
-    other = desktop_module.Window(district(score=ranks, threshold=GRID.n_cells - 100.0), off_screen=True)
-    assert other.step_threshold(1.25).n_cells == 125
-    assert other.step_threshold(1e9).n_cells == GRID.n_cells
-    assert other.step_threshold(1e-9).n_cells == 1
-    other.plotter.close()
-
-
-@pytest.mark.render
-@pytest.mark.parametrize("view", ["northwest", "north", "east", "top", (200.0, 55.0)])
-def test_the_camera_of_the_window_is_where_it_was_put(
-    window: desktop_module.Window, view: str | tuple[float, float]
-) -> None:
-    window.look(view)
-    seen = window.camera()
-    assert (seen.azimuth, seen.plunge) == pytest.approx(direction_of(view), abs=1e-3)
-
-
-@pytest.mark.render
-def test_a_screenshot_of_the_window_is_not_blank(tmp_path: Path, render: None) -> None:
-    desktop_module.show(district(), off_screen=True, screenshot=tmp_path / "w.png")
-    drawn = read_png(tmp_path / "w.png")
-    assert drawn.shape[:2] == desktop_module._SIZE[::-1]
-    assert ((drawn[..., 0] > drawn[..., 2] + 60) & (drawn[..., 0] > 120)).mean() > 0.005
-
-
-def test_a_coordinate_finds_its_cell_and_stays_in_the_grid() -> None:
-    scene = district()
-    assert desktop_module.cell_at(scene, "x", 412_000) == 0
-    assert desktop_module.cell_at(scene, "y", 4_512_650) == 6
-    assert desktop_module.cell_at(scene, "z", 9999) == 9
-    with pytest.raises(ValueError, match="axis 'w' is not known, use one of x, y, z"):
-        desktop_module.cell_at(scene, "w", 0)

@@ -23,8 +23,9 @@ app = typer.Typer(
 )
 _VERBS: dict[str, Callable[..., None]] = {
     "init": verbs.init, "check": verbs.check, "models": about.models, "build": verbs.build, "fit": verbs.fit,
-    "validate": verbs.validate, "predict": verbs.predict, "targets": verbs.targets, "view": verbs.view,
-    "run": verbs.run_all, "doctor": about.doctor, "inspect": files.inspect, "convert": files.convert,
+    "validate": verbs.validate, "predict": verbs.predict, "targets": verbs.targets, "explain": verbs.explain,
+    "view": verbs.view, "report": verbs.report, "run": verbs.run_all, "doctor": about.doctor,
+    "inspect": files.inspect, "convert": files.convert,
 }  # fmt: skip
 for _name, _verb in _VERBS.items():
     app.command(_name)(_verb)

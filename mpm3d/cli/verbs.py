@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -124,20 +125,80 @@ def targets(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -
         stages.delineate(run)
 
 
+def explain(
+    study: StudyPath,
+    model: Annotated[
+        str, typer.Option(help="A model of the study; the first, if not given.", metavar="NAME")
+    ] = "",
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Every cell of the volume; how long it takes is said first.")
+    ] = False,
+    runs: Runs = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Say which evidence moved the score: of each target, over the volume and cell by cell."""
+    from mpm3d import stages
+
+    with running(study, runs, overwrite) as run:
+        stages.explain(run, model=model, whole=whole)
+
+
 def view(
     study: StudyPath,
     runs: Runs = None,
     picture: Annotated[Path | None, typer.Option(help="Draw a PNG instead of opening a window.")] = None,
-    exaggeration: Annotated[float, typer.Option(min=0.1, help="Vertical exaggeration.")] = 1.0,
+    browser: Annotated[
+        bool, typer.Option("--browser", help="Show it in a web browser instead, from this machine only.")
+    ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="With --browser: the port; any free one, if not given."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="With --browser: another address lets other machines in.", metavar="ADDRESS")
+    ] = "",
+    no_token: Annotated[
+        bool, typer.Option("--no-token", help="With --browser: an address without a secret, on this machine.")
+    ] = False,
+    model: Annotated[
+        str, typer.Option(help="A model of the study; the first, if not given.", metavar="NAME")
+    ] = "",
+    beside: Annotated[str, typer.Option(help="Another model, seen beside it.", metavar="NAME")] = "",
+    exaggeration: Annotated[float, typer.Option(min=0.1, help="Vertical exaggeration of the picture.")] = 1.0,
 ) -> None:
-    """Open the interactive 3D window: threshold, slices, exaggeration, layers."""
-    from mpm3d import stages
+    """See the targets in 3D: in a window, in a web browser or as a picture."""
+    with plainly():
+        from mpm3d import scenery
 
+        where = scenery.address(browser=browser and picture is None, host=host, port=port, no_token=no_token)
+        scenery.check_folder(study, runs)
     with running(study, runs, False) as run:
-        if picture is None:
-            stages.show(run)
+        if picture is not None:
+            drawn = scenery.draw(run, picture, exaggeration=exaggeration, model=model, beside=beside)
+            say(f"Drew {drawn}")
+        elif browser:
+            scenery.serve(run, model=model, beside=beside, **where)
         else:
-            say(f"Drew {stages.draw(run, picture, exaggeration=exaggeration)}")
+            scenery.show(run, model=model, beside=beside)
+
+
+def report(
+    study: StudyPath,
+    runs: Runs = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The page; report.html in the run folder, if not given.", metavar="HTML"),
+    ] = None,
+) -> None:
+    """Write one page to send: where, how sure and why, with a 3D view that needs no network."""
+    with plainly():
+        from mpm3d import scenery, stages
+
+        scenery.check_folder(study, runs)
+    with running(study, runs, False) as run:
+        typed = shlex.quote(str(study)) + (f" --runs {shlex.quote(str(runs))}" if runs else "")
+        page, card = stages.report(run, out, study=typed)
+        say(f"page:        {page} ({page.stat().st_size / 1e6:.1f} MB)\nmodel card:  {card}")
 
 
 def run_all(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,16 +15,18 @@ from numpy.typing import NDArray
 import mpm3d
 from mpm3d import cube, fit, storage, uncertainty
 from mpm3d.companions import layers
+from mpm3d.companions.best import Best, best_share, left_out_ranks
 from mpm3d.companions.store import Group, drop, write_group, write_percentiles
+from mpm3d.companions.training import keep_cells, training_cells
 from mpm3d.models.folder import JSON_NAME, read_json
 from mpm3d.run import hash_of, write_text
-from mpm3d.study import ModelTable
 from mpm3d.uncertainty import Calibration, Domain
 from mpm3d.work import Run
 
-__all__ = ["compare_models", "has_domain", "keep_domain", "place_of", "write"]
-
-_BEST = 0.02  # share of the volume that is the best, where nothing else says so
+__all__ = [
+    "Best", "best_share", "compare_models", "has_domain", "keep_domain", "place_of", "training_cells",
+    "write",
+]  # fmt: skip
 
 
 def place_of(run: Run, number: int) -> Path:
@@ -34,7 +35,7 @@ def place_of(run: Run, number: int) -> Path:
 
 
 def keep_domain(run: Run, number: int, fitted: Sequence[fit.Fitted], model_hash: str) -> Domain:
-    """Keep what the members of a model were trained on beside them, each training cell once.
+    """Keep what the members of a model were trained on, and where, beside them, each training cell once.
 
     Parameters
     ----------
@@ -53,7 +54,9 @@ def keep_domain(run: Run, number: int, fitted: Sequence[fit.Fitted], model_hash:
     groups = np.where(drawn.label[rows] == 1, drawn.group[rows], "")
     rng = np.random.default_rng(run.study.seed)
     domain = Domain.learn(drawn.patches[rows, :, z, y, x], drawn.layers, rng=rng, groups=groups)
-    uncertainty.save_domain(run.path(run.model_folder(number)), domain, model_hash)
+    folder = run.path(run.model_folder(number))
+    keep_cells(folder, drawn.xyz[rows], drawn.label[rows], groups)
+    uncertainty.save_domain(folder, domain, model_hash)  # last: it marks both as kept
     return domain
 
 
@@ -116,7 +119,7 @@ def compare_models(run: Run) -> None:
         if drop(first, "agreement", layers.AGREEMENT):
             run.say("agreement: removed, no second model of the study has scored the volume as it is now.")
         return
-    known, share = _known(run), _share(run)
+    known, share = _known(run), best_share(run).share
     places = [place_of(run, number) for number in numbers]
     kinds = [run.study.models[number].kind for number in numbers]
     keys = [_percentile_key(place, known) for place in places]
@@ -164,18 +167,11 @@ def _current(run: Run, number: int) -> bool:
     return (identity.get("model"), identity.get("cube")) == (model, cells) and bool(store["ledger"][:].all())
 
 
-def _share(run: Run) -> float:
-    """Share of the eligible cells that is the best, the same for every model: that of the targets."""
-    crossing = run.folder.facts("validate").get("crossings", {}).get(run.study.models[0].kind) or {}
-    share = run.study.targets.share or crossing.get("volume") or _BEST
-    return float(share) if 0 < share < 1 else _BEST
-
-
 def _calibrate(run: Run, number: int, known: NDArray[np.int64]) -> None:
     """Write chances beside the score where the study asks for them and left-out deposits were ranked."""
     method, table = run.study.validation.calibration, run.study.models[number]
     place = place_of(run, number)
-    ranks = {} if method == "none" else _left_out_ranks(run, table)
+    ranks = {} if method == "none" else left_out_ranks(run, table)
     if not ranks:
         drop(place, "calibrated", ["calibrated"])
         if method != "none":
@@ -196,20 +192,6 @@ def _calibrate(run: Run, number: int, known: NDArray[np.int64]) -> None:
     write_text(run.path(f"calibration_{table.kind}.json"), text)
     mean = sums["chance"] / max(1.0, sums["n"])
     run.say(f"{table.kind}: {_said_chances(found, len(ranks), mean)}")
-
-
-def _left_out_ranks(run: Run, table: ModelTable) -> dict[str, Any]:
-    """By deposit, volume ranks of its cells when it was left out; none if that was for another study."""
-    try:
-        kept = json.loads(run.path("comparison.json").read_text(encoding="utf-8"))
-        found = kept["ranks"][table.kind]
-        ranks = {str(name): np.asarray(values, dtype=np.float64) for name, values in found.items()}
-        settings = kept.get("settings", {}).get(table.kind)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-    now = settings is None or settings == table.model_dump(mode="json")
-    whole = set(ranks) == {deposit.name for deposit in run.known} and all(one.size for one in ranks.values())
-    return ranks if now and whole else {}
 
 
 def _said_domain(sums: dict[str, float], domain: Domain) -> str:

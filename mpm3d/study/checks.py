@@ -13,6 +13,7 @@ from mpm3d import boreholes, io
 from mpm3d.geometry import Bounds, Lines, Points, Surface
 from mpm3d.grid import Grid
 from mpm3d.study.base import Table
+from mpm3d.study.drilling import DrillingTable, licence_wrong
 from mpm3d.study.files import drillholes, present, sha256
 from mpm3d.study.layers import LAYERS
 from mpm3d.study.models import MODELS, BoostingTable, PuTable
@@ -44,6 +45,9 @@ def contents_wrong(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
     for deposit in deposits:
         if isinstance(deposit, DepositTable):
             yield from _check_deposit(deposit, folder, grid)
+    drilling = valid(DrillingTable, table.get("drilling", {}))
+    if isinstance(drilling, DrillingTable):
+        yield from licence_wrong(drilling, folder, grid)
     known = [d for d in deposits if isinstance(d, DepositTable) and not d.blind]
     if deposits and not known:
         yield "every deposit is blind, so nothing is left to learn from. Set blind = false on some."

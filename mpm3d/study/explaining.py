@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,8 +13,10 @@ class ExplainTable(Table):
     """``[explain]``: which cells' scores are attributed to layers, and against what.
 
     Outside the targets every ``every``-th cell along each axis is; ``background`` patches make what stands in
-    for a layer that is taken away.
+    for a layer that is taken away: their mean, or ``"each"`` of them in turn, which takes as many times as
+    long.
     """
 
     every: Positive = 4
     background: Annotated[int, Field(ge=1)] = 16
+    removed: Literal["mean", "each"] = "mean"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -44,7 +44,6 @@ class Zone:
     threshold: float
     first: Cells
     body: NDArray[np.int32]
-    _kept: dict[int, tuple[Cells, NDArray[np.int32]]] = field(default_factory=dict, repr=False)
 
     def cells_of(self, body: int, box: Window) -> Iterator[Cells]:
         """Cells ``(n, 3)`` (z, y, x) of a body, from each block that its box meets; the blocks are read."""
@@ -56,12 +55,25 @@ class Zone:
             if len(cells):
                 yield np.column_stack(np.unravel_index(cells, self.volume.grid.shape)).astype(np.int64)
 
+    def bodies_at(self, flat: Cells) -> NDArray[np.int32]:
+        """Body of each cell ``(n,)``, by flat index, -1 outside all bodies; their blocks are read."""
+        cells = np.column_stack(np.unravel_index(flat, self.volume.grid.shape))
+        block = np.ravel_multi_index(tuple((cells // self.volume.block).T), self.volume.counts)
+        found = np.full(len(flat), _GONE, np.int32)
+        for number in np.unique(block):
+            inside, owner = self._labelled(int(number))
+            asked = np.flatnonzero(block == number)
+            _, at, where = np.intersect1d(flat[asked], inside, assume_unique=True, return_indices=True)
+            found[asked[at]] = owner[where]
+        return found
+
     def _labelled(self, number: int) -> tuple[Cells, NDArray[np.int32]]:
         """What `_read` gives; the blocks last asked for are kept, as bodies do not come in their order."""
-        found = self._kept.pop(number, None) or self._read(number)
-        self._kept[number] = found
-        while len(self._kept) > 1 and sum(len(flat) for flat, _ in self._kept.values()) > _MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+        kept, key = self.volume.kept, (self.threshold, number)
+        found = kept.pop(key, None) or self._read(number)
+        kept[key] = found
+        while len(kept) > 1 and sum(len(flat) for flat, _ in kept.values()) > _MOST_KEPT:
+            del kept[next(iter(kept))]
         return found
 
     def _read(self, number: int) -> tuple[Cells, NDArray[np.int32]]:
@@ -88,8 +100,8 @@ class Bodies:
         One row for each body, ascending by the number of the body.
     known : array of shape (n, 2)
         Bodies and the known deposits with cells in them.
-    n_small : int
-        Bodies that were dropped.
+    n_small, largest_small : int
+        Bodies that were dropped, and the cells of the largest of them.
     n_zone, n_best : int
         Cells of the zone, and those of them that are eligible.
     """
@@ -98,8 +110,14 @@ class Bodies:
     rows: Parts
     known: Cells
     n_small: int
+    largest_small: int
     n_zone: int
     n_best: int
+
+    def deposits_in(self, number: int) -> Cells:
+        """Numbers of the known deposits with cells in a body."""
+        held: Cells = self.known[slice(*np.searchsorted(self.known[:, 0], [number, number + 1])), 1]
+        return held
 
 
 def label(score: Scores, threshold: float) -> tuple[Labels, int]:
@@ -155,6 +173,7 @@ class _Found:
     def __init__(self, volume: Volume, rules: Rules) -> None:
         self.volume, self.rules = volume, rules
         self.n_parts = self.n_dropped = self.n_zone = self.n_best = 0
+        self.largest_dropped = 0
         self.first: list[int] = []  # number of the first part of each block
         self.parts = [Parts.none((rules.score.n, rules.spread.n))]
         self.numbers = [np.empty(0, np.int64)]  # of the parts
@@ -174,6 +193,7 @@ class _Found:
         self.n_best += int((~held).sum())
         keep = (parts.counts[:, 0] >= self.rules.smallest) | _on_a_border(labels, n)
         self.n_dropped += int((~keep).sum())
+        self.largest_dropped = max(self.largest_dropped, int(parts.counts[~keep, 0].max(initial=0)))
         self.parts.append(parts.take(keep))
         self.numbers.append(first + np.flatnonzero(keep))
         owner = self.volume.deposits.owner_of(rows.low[held, 4].astype(np.int64))
@@ -191,7 +211,10 @@ class _Found:
         known = np.concatenate(self.known)
         known = np.unique(np.column_stack([zone.body[known[:, 0]], known[:, 1]]), axis=0)
         n_small = self.n_dropped + int((~keep).sum())
-        return Bodies(zone, rows.take(keep), known[known[:, 0] != _GONE], n_small, self.n_zone, self.n_best)
+        largest = max(self.largest_dropped, int(rows.counts[~keep, 0].max(initial=0)))
+        return Bodies(
+            zone, rows.take(keep), known[known[:, 0] != _GONE], n_small, largest, self.n_zone, self.n_best
+        )
 
 
 def _flat(at: tuple[Cells, ...], block: Block, volume: Volume) -> Cells:
@@ -209,9 +232,12 @@ def _cell_rows(volume: Volume, rules: Rules, block: Block, at: Any, score: Score
     depth = rules.ground[cells[:, 1], cells[:, 2]] - centre[:, 2]
     spread = volume.spread(block.core)
     distance, owner = volume.deposits.nearest(centre)
-    one = np.ones(len(flat), np.int64)
+    one, flag = np.ones(len(flat), np.int64), volume.flag(block.core)
+    flag = np.full(len(flat), np.nan) if flag is None else flag[at]
     return Parts(
-        np.column_stack([one, volume.deposits.owner_of(flat) >= 0, cells]),
+        np.column_stack(
+            [one, volume.deposits.owner_of(flat) >= 0, cells, (flag == 0) | (flag == 1), flag == 1]
+        ),
         rules.score.split(score),
         rules.spread.split(score if spread is None else spread[at]),
         np.column_stack([depth, cells, flat]),

@@ -21,8 +21,9 @@ class Parts:
 
     Parameters
     ----------
-    counts : array of shape (n, 5)
-        Cells, cells of known deposits, and the sums of their index along z, y and x.
+    counts : array of shape (n, 7)
+        Cells, cells of known deposits, the sums of their index along z, y and x, cells for which it is known
+        whether their score is extrapolated, and those where it is.
     score, spread : array of shape (n, m)
         Sums of the scores and of the spreads, as `digits.Digits` splits them.
     low : array of shape (n, 5)
@@ -72,4 +73,4 @@ class Parts:
     @classmethod
     def none(cls, widths: tuple[int, int]) -> Parts:
         """No row; ``widths`` are the numbers that a score and a spread are split into."""
-        return cls(np.empty((0, 5), np.int64), *(np.empty((0, width)) for width in (*widths, 5, 5, 3)))
+        return cls(np.empty((0, 7), np.int64), *(np.empty((0, width)) for width in (*widths, 5, 5, 3)))

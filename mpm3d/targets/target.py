@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from mpm3d.targets.known import Cells
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("new", "extension", "known deposit")
+KINDS = ("new", "extension", "known deposit", "zone")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +52,17 @@ class Target:
     Parameters
     ----------
     id : str
-        ``"T01"`` is the first.
+        ``"T01"`` is the first; ``"Z1"`` a zone.
     rank : int
-        1 is the best. Bodies that are mostly known deposit come after all others; in both parts by
-        falling mean score.
+        1 is the best. Bodies that are mostly known deposit come after all others and zones last; in each
+        part by falling ranking.
     x, y, elevation : float
         Mean of the cell centres. It may lie outside a curved body.
     volume_m3 : float
         Cells times the volume of a cell.
     kind : str
         ``"known deposit"`` when at least half of its cells are of known deposits, ``"extension"`` when
-        fewer are, ``"new"`` when none is.
+        fewer are, ``"new"`` when none is; ``"zone"`` when it has more than 5 % of the eligible cells.
     n_cells : int
         Number of cells.
     z_top, z_base : float
@@ -79,6 +79,14 @@ class Target:
         Name of the nearest known deposit; empty where none is known.
     distance_m : float
         Least distance between a cell centre of the body and one of that deposit; 0 if it holds one.
+    x_min, x_max, y_min, y_max : float
+        Outer cell faces.
+    ranking : float
+        What it is ranked by, 0 to 1, as `ranking.Scale.terms` and the weights say.
+    extrapolated : float
+        Share of its cells whose evidence is unlike the training cells; NaN where nobody has looked.
+    zone : str
+        Id of the zone that it was cut from; empty for a body of its own, and for the zone.
     place : Place
         Where its cells are in the volume.
     """
@@ -101,6 +109,13 @@ class Target:
     deposit: str
     nearest_deposit: str
     distance_m: float
+    x_min: float
+    x_max: float
+    y_min: float
+    y_max: float
+    ranking: float
+    extrapolated: float
+    zone: str
     place: Place
 
     def parts(self) -> Iterator[Cells]:
@@ -125,7 +140,7 @@ class Target:
         return np.column_stack([np.zeros(len(columns), np.int64), columns])
 
 
-COLUMNS = tuple(field.name for field in fields(Target) if field.name != "place")
+COLUMNS = tuple(one.name for one in fields(Target) if one.name != "place")
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +161,8 @@ class Delineation:
         Cells at or above the threshold, those of known deposits included.
     notes : tuple of str
         What was decided or dropped, in sentences.
+    weights : mapping of str to float
+        What each term of the ranking counted; their sum is 1.
     """
 
     targets: tuple[Target, ...]
@@ -154,10 +171,11 @@ class Delineation:
     n_eligible: int
     n_zone: int
     notes: tuple[str, ...]
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per target, columns from ``id`` to ``distance_m``."""
+        """One row per target, columns from ``id`` to ``zone``."""
         import pandas as pd
 
         rows = [[getattr(target, name) for name in COLUMNS] for target in self.targets]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Scores = NDArray[np.float32]
-PASSES = 3  # two for the threshold, one for the bodies
 
 
 class Volume:
@@ -28,7 +27,8 @@ class Volume:
     Parameters
     ----------
     prospectivity : Dataset
-        With ``score`` on (z, y, x), NaN where not scored, and ``spread`` where there are several members.
+        With ``score`` on (z, y, x), NaN where not scored, ``spread`` where there are several members, and
+        ``extrapolation``, 1 where the evidence is unlike the training cells and 0 elsewhere, if known.
     deposits : Known
         Cells that are not eligible.
     progress : callable, optional
@@ -43,8 +43,11 @@ class Volume:
         self._score = prospectivity["score"].transpose(*cube.DIMS).variable
         spread = prospectivity.get("spread")
         self._spread = None if spread is None else spread.transpose(*cube.DIMS).variable
+        flag = prospectivity.get("extrapolation")
+        self._flag = None if flag is None else flag.transpose(*cube.DIMS).variable
         self._progress = progress
-        self._passes = 0
+        self._passes = self._expected = 0
+        self.kept: dict[tuple[float, int], tuple[Cells, NDArray[np.int32]]] = {}  # cells of blocks, by body
         self.highest = -math.inf  # score of all that was read
         z, y, x = prospectivity["score"].encoding.get("chunks") or cube.CHUNK
         self.block = int(z), int(y), int(x)
@@ -56,6 +59,10 @@ class Volume:
         z, y, x = (-(-n // b) for n, b in zip(self.grid.shape, self.block, strict=True))
         return z, y, x
 
+    def expect(self, passes: int) -> None:
+        """Count so many more passes over the blocks as to come, for the progress."""
+        self._expected += passes
+
     def passing(self) -> Iterator[tuple[int, Block]]:
         """Every block with its number, telling the progress of this pass after each."""
         done = self._passes * len(self.blocks)
@@ -63,7 +70,7 @@ class Volume:
         for number, block in enumerate(self.blocks):
             yield number, block
             if self._progress:
-                self._progress(done + number + 1, PASSES * len(self.blocks))
+                self._progress(done + number + 1, self._expected * len(self.blocks))
 
     @property
     def has_spread(self) -> bool:
@@ -77,6 +84,10 @@ class Volume:
     def spread(self, window: Window) -> Scores | None:
         """Spread of a window, None where there is one member."""
         return None if self._spread is None else np.asarray(self._spread[window].values, dtype=np.float32)
+
+    def flag(self, window: Window) -> NDArray[Any] | None:
+        """1 where scores of a window are extrapolated, 0 where not, else no value; None if not known."""
+        return None if self._flag is None else np.asarray(self._flag[window].values)
 
     def eligible(self) -> Iterator[Scores]:
         """Scores of each block, NaN in the known deposits."""

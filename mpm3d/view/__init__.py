@@ -5,13 +5,14 @@ from __future__ import annotations
 from mpm3d.evaluate import CAUTION
 from mpm3d.view import desktop, picture
 from mpm3d.view.renderer import can_render, can_show
-from mpm3d.view.scene import Item, Readout, Scene, make_scene, read_out, threshold_for
+from mpm3d.view.scene import Item, Readout, Scene, SceneTarget, make_scene, read_out, threshold_for
 
 __all__ = [
     "CAUTION",
     "Item",
     "Readout",
     "Scene",
+    "SceneTarget",
     "can_render",
     "can_show",
     "desktop",

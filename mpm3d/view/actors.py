@@ -51,9 +51,7 @@ def item_mesh(scene: Scene, item: Item) -> Any:
 
 def local_bounds(scene: Scene, exaggeration: float = 1.0) -> tuple[float, ...]:
     """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of what is drawn, from the scene's origin."""
-    shift = np.tile(scene.origin, 2)
-    scale = np.tile([1.0, 1.0, exaggeration], 2)
-    return tuple(((np.asarray(scene.bounds) - shift) * scale).tolist())
+    return local_box(scene, scene.bounds, exaggeration)
 
 
 def _cut(mesh: Any, bounds: tuple[float, ...]) -> Any:
@@ -121,6 +119,38 @@ def colour_range(scene: Scene) -> tuple[float, float]:
     return scene.threshold, scene.threshold + max(1e-6, 1e-3 * abs(scene.threshold))
 
 
+LAYER_COLOURS = "cividis"
+
+
+def make_plotter(title: str, size: tuple[int, int], parts: int, *, off_screen: bool) -> Any:
+    """A white drawing area; of several parts, the first is below the others and fills all of it."""
+    import pyvista as pv
+
+    shape = (1, 1) if parts == 1 else (1, parts + 1)
+    plotter: Any = pv.Plotter(
+        off_screen=off_screen, window_size=list(size), title=title, shape=shape, border=False
+    )
+    # Mesa draws no translucent body at all when peeling meets multisampling
+    plotter.render_window.SetMultiSamples(0)
+    plotter.set_background("white")
+    if parts > 1:
+        plotter.renderers[0].SetViewport(0, 0, 1, 1)
+    return plotter
+
+
+def local_box(scene: Scene, bounds: Sequence[float], exaggeration: float = 1.0) -> tuple[float, ...]:
+    """``(xmin, ymin, zmin, xmax, ymax, zmax)`` from the scene's origin, of true coordinates."""
+    scale = np.tile([1.0, 1.0, exaggeration], 2)
+    return tuple(((np.asarray(bounds) - np.tile(scene.origin, 2)) * scale).tolist())
+
+
+def box_edges(bounds: Sequence[float]) -> Any:
+    """The twelve edges of a box."""
+    import pyvista as pv
+
+    return pv.Box(bounds=[bounds[k] for k in (0, 3, 1, 4, 2, 5)]).extract_all_edges()
+
+
 def aim(plotter: Any, camera: Camera, bounds: Sequence[float]) -> None:
     """Let a plotter look through a camera at a box in the coordinates of the camera."""
     _, up, away = camera.axes
@@ -133,32 +163,30 @@ def aim(plotter: Any, camera: Camera, bounds: Sequence[float]) -> None:
     plotter.reset_camera_clipping_range()
 
 
-def camera_of(plotter: Any) -> Camera:
-    """Where the viewer of a plotter stands now, without any roll."""
-    seen = plotter.camera
+def camera_of(seen: Any, size: tuple[int, int]) -> Camera:
+    """Where a camera of VTK that fills ``size`` pixels stands now, without any roll."""
     away = np.asarray(seen.focal_point) - np.asarray(seen.position)
     away = away / np.linalg.norm(away)
     steep = abs(away[2]) > 0.9999
     heading = np.asarray(seen.up) * np.sign(-away[2]) if steep else away
     azimuth = float(np.degrees(np.arctan2(heading[0], heading[1]))) % 360
     plunge = float(np.degrees(np.arcsin(np.clip(-away[2], -1, 1))))
-    width, height = (int(n) for n in plotter.window_size)
     x, y, z = (float(v) for v in seen.focal_point)
-    return Camera(azimuth, plunge, (x, y, z), 2 * float(seen.parallel_scale) / height, (width, height))
+    return Camera(azimuth, plunge, (x, y, z), 2 * float(seen.parallel_scale) / size[1], size)
 
 
-def draw_axes(plotter: Any, bounds: Sequence[float], marks: Marks) -> None:
-    """Draw the edges of a box and the labels of its axes, in place of those drawn before."""
+def draw_axes(plotter: Any, bounds: Sequence[float], marks: Marks, part: int = 0) -> None:
+    """Draw the edges of a box and the labels of its axes, in place of those drawn before in that part."""
     import pyvista as pv
 
-    box = pv.Box(bounds=[bounds[k] for k in (0, 3, 1, 4, 2, 5)]).extract_all_edges()
+    box = box_edges(bounds)
     pairs = np.column_stack([np.full(len(marks.ends) // 2, 2), np.arange(len(marks.ends)).reshape(-1, 2)])
     lines = pv.PolyData(marks.ends.astype(np.float32), lines=pairs.ravel())
     look: dict[str, Any] = {"lighting": False, "render": False, "reset_camera": False, "pickable": False}
-    plotter.add_mesh(box, color="#9A9A9A", line_width=1, name="box", **look)
-    plotter.add_mesh(lines, color="#1A1A1A", line_width=1.5, name="marks", **look)
+    plotter.add_mesh(box, color="#9A9A9A", line_width=1, name=f"box {part}", **look)
+    plotter.add_mesh(lines, color="#1A1A1A", line_width=1.5, name=f"marks {part}", **look)
     plotter.add_point_labels(
         marks.points, list(marks.words), font_size=13, text_color="#1A1A1A", shape=None, show_points=False,
         always_visible=True, justification_horizontal="center", justification_vertical="center",
-        name="labels", render=False, reset_camera=False, bold=False,
+        name=f"labels {part}", render=False, reset_camera=False, bold=False,
     )  # fmt: skip

@@ -243,13 +243,14 @@ def axes_for(
     spans = [camera.pixels(ends)[1] - camera.pixels(ends)[0] for ends in edges]
     lengths = [true_bounds[k + 3] - true_bounds[k] for k in range(3)]
     parts = [max(abs(dx) / spacing[0], abs(dy) / spacing[1]) for dx, dy in spans]
-    steps = [nice_step(length, max(1, int(part))) for length, part in zip(lengths, parts, strict=True)]
+    steps = [nice_step(length, max(2, int(part))) for length, part in zip(lengths, parts, strict=True)]
     level = max(step for step, part in zip(steps[:2], parts[:2], strict=True) if part >= max(parts[:2]) / 4)
     steps[:2] = [level, level]
     upright = parts[2] > 0.8
     # a level axis seen almost end on would write its labels among those of the elevations
     shown = [
-        part > 2 and (not upright or abs(dx) > spacing[0]) for part, (dx, _) in zip(parts, spans, strict=True)
+        part > 1.4 and (not upright or abs(dx) > spacing[0])
+        for part, (dx, _) in zip(parts, spans, strict=True)
     ]
     shown[2] = upright
     made = [
@@ -300,6 +301,7 @@ def marks_for(bounds: Sequence[float], true_bounds: Sequence[float], camera: Cam
             ends += [point, point + 8 * pixel]
         beside = axis.ends.mean(axis=0) + (32 + 75 * abs(out[0]) + 25 * abs(out[1])) * pixel
         above = axis.ends[1] + 32 * pixel + 24 * camera.metres_per_pixel * up
-        points.append(above if axis.axis == 2 else beside)
+        # beside an upright axis its name would need the room of a second label
+        points.append(above if abs(out[0]) > 0.9 else beside)
         words.append(AXIS_NAMES[axis.axis])
     return Marks(np.array(points), tuple(words), np.array(ends))

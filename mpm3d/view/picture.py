@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mpm3d.geometry import Lines
 from mpm3d.grid import FloatArray
 from mpm3d.view import actors
 from mpm3d.view.camera import Camera, fit_camera
 from mpm3d.view.faces import target_faces
-from mpm3d.view.page import Layout, Page, scene_axes
+from mpm3d.view.layout import Layout, drawn_holes, scenes_of, shared_range
+from mpm3d.view.page import Page, scene_axes
 from mpm3d.view.renderer import require_renderer
 from mpm3d.view.scene import Scene
 
 SMALLEST = (800, 600)
+SMALLEST_TWO = (1400, 700)
 _FINER = 2  # drawn this many times finer, then averaged: smooth edges on every renderer
 _SHELL_OPACITIES = (0.3, 0.45, 0.85)
 
@@ -36,6 +39,8 @@ def draw(
     solid than the rest, so that a core shows through its skin; bodies have the colour of their role.
     The projection is parallel, so that the scale bar holds for the whole picture across the view; the axes
     are labelled with true coordinates whatever the exaggeration. Surfaces are cut off at the grid's edges.
+    Named are the deposits, and the best targets with their drillholes, which show through what is in front.
+    A scene with another beside it gives two views from the same direction, at one scale, in one colour scale.
 
     Parameters
     ----------
@@ -44,7 +49,7 @@ def draw(
     path : str or Path
         Where to; ends in ``.png``. Folders that are missing are made, an old file is replaced.
     size : tuple of int
-        Width and height in pixels, at least 800 by 600.
+        Width and height in pixels, at least 800 by 600; of two views, at least 1400 by 700.
     vertical_exaggeration : float
         Factor on elevations, stated in the picture.
     view : str or tuple of float
@@ -64,13 +69,16 @@ def draw(
         If the file is not a PNG, or the size, exaggeration or view is not possible.
     """
     path = Path(path)
-    _check(path, size, vertical_exaggeration)
-    layout = Layout(size)
+    scenes = scenes_of(scene)
+    _check(path, size, vertical_exaggeration, SMALLEST if len(scenes) == 1 else SMALLEST_TWO)
+    layout = Layout(size, len(scenes))
     bounds = actors.local_bounds(scene, vertical_exaggeration)
     camera = fit_camera(bounds, view, layout.scene_size, layout.margins)
     require_renderer()
     page = Page(scene, layout, camera, vertical_exaggeration)
-    page.add_image(_render(scene, layout, camera, vertical_exaggeration))
+    clim = shared_range(scenes)
+    views = [_render(each, layout, camera, vertical_exaggeration, clim) for each in scenes]
+    page.add_image(np.concatenate(views, axis=1))
     page.annotate()
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.stem}.{os.getpid()}.png")
@@ -82,13 +90,13 @@ def draw(
     return path
 
 
-def _check(path: Path, size: tuple[int, int], vertical_exaggeration: float) -> None:
+def _check(path: Path, size: tuple[int, int], vertical_exaggeration: float, least: tuple[int, int]) -> None:
     if path.suffix.lower() != ".png":
         raise ValueError(f"{path.name!r} is not a PNG file, pictures are. Use {path.stem + '.png'!r}.")
-    if size[0] < SMALLEST[0] or size[1] < SMALLEST[1]:
+    if size[0] < least[0] or size[1] < least[1]:
         raise ValueError(
             f"a picture of {size[0]} × {size[1]} pixels is too small for its labels, "
-            f"use at least {SMALLEST[0]} × {SMALLEST[1]}."
+            f"use at least {least[0]} × {least[1]}."
         )
     check_exaggeration(vertical_exaggeration)
 
@@ -102,7 +110,9 @@ def check_exaggeration(vertical_exaggeration: float) -> None:
         )
 
 
-def _render(scene: Scene, layout: Layout, camera: Camera, exaggeration: float) -> NDArray[np.uint8]:
+def _render(
+    scene: Scene, layout: Layout, camera: Camera, exaggeration: float, clim: tuple[float, float]
+) -> NDArray[np.uint8]:
     """The bodies without any text, ``(height, width, 3)``."""
     import pyvista as pv
 
@@ -116,7 +126,8 @@ def _render(scene: Scene, layout: Layout, camera: Camera, exaggeration: float) -
         _light(plotter, camera)
         _add_box(plotter, scene, layout, camera, exaggeration)
         _add_items(plotter, scene, exaggeration)
-        _add_targets(plotter, scene, exaggeration)
+        _add_holes(plotter, scene, exaggeration, 3.0 * layout.unit * camera.metres_per_pixel)
+        _add_targets(plotter, scene, exaggeration, clim)
         actors.aim(plotter, camera, actors.local_bounds(scene, exaggeration))
         plotter.render()
         fine = np.asarray(plotter.screenshot(return_img=True))[..., :3]
@@ -141,8 +152,8 @@ def _light(plotter: Any, camera: Camera) -> None:
 
 def _add_items(plotter: Any, scene: Scene, exaggeration: float) -> None:
     for item in scene.items:
-        if not item.visible or item.role == "target":
-            continue  # the cells of targets are drawn, coloured by score
+        if not item.visible or item.role in ("target", "drillhole"):
+            continue  # the cells of targets are drawn, coloured by score; drillholes as tubes
         mesh = actors.item_mesh(scene, item)
         if not mesh.n_points:
             continue
@@ -154,12 +165,21 @@ def _add_items(plotter: Any, scene: Scene, exaggeration: float) -> None:
             actor.scale = (1.0, 1.0, exaggeration)
 
 
-def _add_targets(plotter: Any, scene: Scene, exaggeration: float) -> None:
+def _add_holes(plotter: Any, scene: Scene, exaggeration: float, radius: float) -> None:
+    """Drillholes of the best targets as tubes of a radius in metres, round at any exaggeration."""
+    for hole in drawn_holes(scene):
+        mesh = actors.item_mesh(scene, hole)
+        if isinstance(hole.geometry, Lines) and mesh.n_points:
+            mesh.points = np.asarray(mesh.points) * np.array([1.0, 1.0, exaggeration], dtype=np.float32)
+            plotter.add_mesh(mesh.tube(radius=radius, n_sides=12), color=hole.colour, ambient=0.3)
+
+
+def _add_targets(plotter: Any, scene: Scene, exaggeration: float, clim: tuple[float, float]) -> None:
     """Cells at or above the threshold; the best of them more solid, so that a core shows through its skin."""
     for threshold, opacity in shells(scene):
         mesh = actors.face_mesh(target_faces(scene, threshold))
         actor = plotter.add_mesh(
-            mesh, scalars="value", cmap=actors.score_map(), clim=actors.colour_range(scene),
+            mesh, scalars="value", cmap=actors.score_map(), clim=clim,
             show_scalar_bar=False, opacity=opacity, ambient=0.5, diffuse=0.55,
         )  # fmt: skip
         actor.scale = (1.0, 1.0, exaggeration)

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,19 @@ Geometry = Surface | Lines | Points | Cells
 Scores = FloatArray | Callable[[], FloatArray]
 
 
+class Volume(Protocol):
+    """Values ``(z, y, x)`` that may stay in a store: only what is asked for by index is read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Cells along z, y and x."""
+        ...
+
+    def __getitem__(self, cut: Any, /) -> Any:
+        """A NumPy array, or a number, of the cells that are asked for."""
+        ...
+
+
 class Style(NamedTuple):
     """How a role looks: its name in a legend, colour and opacity."""
 
@@ -28,17 +41,20 @@ class Style(NamedTuple):
     opacity: float
 
 
-# After Okabe and Ito (2008); blues and greens stay apart from the warm scale of the score for every eye.
+# Chosen so that any two, and each and any part of the score's warm scale, stay apart for every eye: at least
+# 19 in CIELAB as seen with no red, green or blue cones (a test simulates it). Targets are of that scale.
 STYLES: dict[str, Style] = {
     "target": Style("Targets", "#B30000", 0.75),
-    "deposit": Style("Known deposits", "#0A3D91", 1.0),
-    "blind deposit": Style("Blind deposits", "#00A6C8", 1.0),
-    "drillhole": Style("Drillholes", "#000000", 1.0),
-    "dyke": Style("Dykes", "#007A5A", 0.3),
-    "intrusion": Style("Intrusions", "#CC79A7", 0.2),
-    "fault": Style("Faults", "#4D4D4D", 0.16),
-    "unit": Style("Units", "#8C8C5A", 0.25),
-    "topography": Style("Topography", "#8A7550", 0.16),
+    "deposit": Style("Known deposits", "#042B7B", 1.0),
+    "blind deposit": Style("Blind deposits", "#0095AC", 1.0),
+    "drillhole": Style("Proposed drillholes", "#000000", 1.0),
+    "positive sample": Style("Positive samples", "#AE1ACB", 1.0),
+    "negative sample": Style("Negative samples", "#83CECD", 1.0),
+    "dyke": Style("Dykes", "#3F735A", 0.3),
+    "intrusion": Style("Intrusions", "#D898F1", 0.2),
+    "fault": Style("Faults", "#534F63", 0.16),
+    "unit": Style("Units", "#BCE2B4", 0.25),
+    "topography": Style("Topography", "#959B6B", 0.16),
 }
 _OTHER_COLOURS = ("#7B5EA7", "#4C8C2B", "#5A7D8C", "#A36A3F", "#6B6B6B", "#3F6FA3")
 SCORE_COLOURS = "YlOrRd"
@@ -81,6 +97,26 @@ class Item:
     visible: bool = True
 
 
+class SceneTarget(NamedTuple):
+    """A ranked target as a list of targets shows it.
+
+    ``centre`` is x, y and elevation, ``bounds`` the box ``(xmin, ymin, zmin, xmax, ymax, zmax)`` that holds
+    it, true coordinates in metres. ``numbers`` are labels and texts with units; ``reasons_for`` and
+    ``reasons_against`` name the layers that raise and lower its score, empty where nobody asked; ``hole`` is
+    the id of its proposed drillhole, empty if there is none.
+    """
+
+    id: str
+    rank: int
+    kind: str
+    centre: Float3
+    bounds: Bounds
+    numbers: tuple[tuple[str, str], ...] = ()
+    reasons_for: str = ""
+    reasons_against: str = ""
+    hole: str = ""
+
+
 class LegendEntry(NamedTuple):
     """One line of the legend."""
 
@@ -110,18 +146,26 @@ class Scene:
     cells : mapping of role to mapping of name to array of shape (n, 3)
         Cells, counts along z, y and x, of the deposits whose captured share is read out.
     evidence : mapping of str to array of shape (z, y, x)
-        Evidence layers that slices can show, NaN where missing.
+        Evidence layers that slices can show, NaN where missing; arrays of a store are read slice by slice.
     score_name, units : str
         Title of the colour scale and its unit, such as ``"model score"``.
     caution : str
         The line that every picture carries.
     note : str
         A sentence or two on the study, below the title.
+    units_of : mapping of str to str
+        Units of the layers of ``evidence`` and ``companions``.
+    companions : mapping of str to array of shape (z, y, x)
+        What is known of a cell beside its score, read where a cell is picked; NaN where missing.
+    targets : tuple of SceneTarget
+        The ranked targets, the best first.
+    beside : Scene, optional
+        The scores of another model on the same grid, to be seen side by side.
 
     Raises
     ------
     ValueError
-        If the scores or a layer of evidence do not have the cells of the grid, a deposit has a cell outside
+        If the scores, a layer or ``beside`` do not have the cells of the grid, a deposit has a cell outside
         it, or the threshold is not a number.
     """
 
@@ -131,11 +175,15 @@ class Scene:
     threshold: float
     items: tuple[Item, ...] = ()
     cells: Mapping[str, Mapping[str, Cells]] = field(default_factory=dict)
-    evidence: Mapping[str, FloatArray] = field(default_factory=dict)
+    evidence: Mapping[str, Volume] = field(default_factory=dict)
     score_name: str = "Prospectivity"
     units: str = "model score"
     caution: str = CAUTION
     note: str = ""
+    units_of: Mapping[str, str] = field(default_factory=dict)
+    companions: Mapping[str, Volume] = field(default_factory=dict)
+    targets: tuple[SceneTarget, ...] = ()
+    beside: Scene | None = None
 
     def __post_init__(self) -> None:
         if not np.isfinite(self.threshold):
@@ -144,6 +192,13 @@ class Scene:
             self._check("the score", self.score)
         for name, values in self.evidence.items():
             self._check(f"the evidence layer {name!r}", values)
+        for name, values in self.companions.items():
+            self._check(f"the companion layer {name!r}", values)
+        if self.beside is not None and self.beside.grid != self.grid:
+            raise ValueError(
+                f"the scene beside, {self.beside.title!r}, lies on {self.beside.grid}, "
+                f"this one on {self.grid}. Give two models of one study."
+            )
         for role, deposits in self.cells.items():
             for name, cells in deposits.items():
                 if len(cells) and not np.all((cells >= 0) & (cells < self.grid.shape)):
@@ -166,8 +221,18 @@ class Scene:
     @cached_property
     def score_range(self) -> tuple[float, float]:
         """Smallest and largest score; 0 and 1 where no cell has a score."""
-        values = self.values[np.isfinite(self.values)]
-        return (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+        if not self.n_scored:
+            return 0.0, 1.0
+        there = np.isfinite(self.values)
+        return (
+            float(self.values.min(where=there, initial=np.inf)),
+            float(self.values.max(where=there, initial=-np.inf)),
+        )
+
+    @cached_property
+    def n_scored(self) -> int:
+        """Number of cells that have a score."""
+        return int(np.count_nonzero(np.isfinite(self.values)))
 
     @property
     def colour_title(self) -> str:
@@ -235,7 +300,8 @@ def make_scene(
     hidden : sequence of str
         Roles that are not drawn at first.
     **more
-        ``evidence``, ``score_name``, ``units``, ``caution`` and ``note`` of `Scene`.
+        ``evidence``, ``score_name``, ``units``, ``caution``, ``note``, ``units_of``, ``companions``,
+        ``targets`` and ``beside`` of `Scene`.
 
     Returns
     -------
@@ -314,15 +380,13 @@ def read_out(scene: Scene, threshold: float) -> Readout:
         Numbers of cells and the captured share by role.
     """
     values = scene.values
-    n_scored = int(np.count_nonzero(np.isfinite(values)))
     captured = {}
     for role, deposits in scene.cells.items():
         found = [values[tuple(cells.T)] >= np.float32(threshold) for cells in deposits.values() if len(cells)]
         if found:
             captured[role] = float(np.concatenate(found).mean())
-    return Readout(
-        float(threshold), int(np.count_nonzero(values >= np.float32(threshold))), n_scored, captured
-    )
+    kept = int(np.count_nonzero(values >= np.float32(threshold)))
+    return Readout(float(threshold), kept, scene.n_scored, captured)
 
 
 def threshold_for(scene: Scene, volume_share: float) -> float:

@@ -17,8 +17,8 @@ from mpm3d.geometry import Lines, Points
 from mpm3d.lattice import Raster
 from mpm3d.view.camera import Camera, fit_camera, marks_for, readable, words_of
 from mpm3d.view.drawing import Picture, Piece, pieces_for_view, pieces_of_map, pieces_of_section, render
-from mpm3d.view.page import exaggeration_words
 from mpm3d.view.scales import Scale
+from mpm3d.view.sidebar import exaggeration_words
 from mpm3d.wells import Well
 
 _INK, _SOFT = "#1A1A1A", "#5A5A5A"
