@@ -1,5 +1,7 @@
 """The schema of ``study.toml``, how one is read and checked, and the paths of a run."""
 
+from mpm3d.study.drilling import DrillingTable
+from mpm3d.study.explaining import ExplainTable
 from mpm3d.study.files import drillholes, sha256
 from mpm3d.study.layers import (
     BoreholesLayer,
@@ -31,15 +33,15 @@ from mpm3d.study.tables import (
     SamplesTable,
     SourceTable,
     Study,
-    TargetsTable,
     TopographyTable,
     ValidateTable,
 )
+from mpm3d.study.targets import TargetsTable
 
 __all__ = [
     "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable", "DepositTable", "DevnetTable",
-    "DistanceLayer", "ForestTable", "GridTable", "InsideLayer", "Layer", "LogisticTable", "ModelLayer",
-    "ModelTable", "NetworkTable", "PredictTable", "PuTable", "RasterLayer", "SamplesTable", "SourceTable",
-    "Study", "TargetsTable", "TopographyTable", "UbcLayer", "ValidateTable", "VoxetLayer", "WeightsTable",
-    "drillholes", "examine", "load", "sha256", "template",
+    "DistanceLayer", "DrillingTable", "ExplainTable", "ForestTable", "GridTable", "InsideLayer", "Layer",
+    "LogisticTable", "ModelLayer", "ModelTable", "NetworkTable", "PredictTable", "PuTable",
+    "RasterLayer", "SamplesTable", "SourceTable", "Study", "TargetsTable", "TopographyTable", "UbcLayer",
+    "ValidateTable", "VoxetLayer", "WeightsTable", "drillholes", "examine", "load", "sha256", "template",
 ]  # fmt: skip

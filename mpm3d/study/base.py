@@ -20,7 +20,7 @@ class Table(BaseModel):
 
     def paths(self) -> Iterator[tuple[str, str]]:
         """Key and value of every file that the table names."""
-        for key in ("file", "files", "mesh", "points", "intervals", "collar", "survey"):
+        for key in ("file", "files", "mesh", "points", "intervals", "collar", "survey", "licence"):
             value = getattr(self, key, None)
             for one in value if isinstance(value, list) else [value] if value else []:
                 yield key, one

@@ -9,9 +9,12 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from mpm3d.grid import Grid
 from mpm3d.study.base import Pair, Positive, Table, known_crs
+from mpm3d.study.drilling import DrillingTable
+from mpm3d.study.explaining import ExplainTable
 from mpm3d.study.files import present
 from mpm3d.study.layers import Layer
 from mpm3d.study.models import ForestTable, ModelTable
+from mpm3d.study.targets import TargetsTable
 
 Scheme = Literal["random", "block", "deposit"]
 
@@ -133,13 +136,6 @@ class PredictTable(Table):
     models: Literal["first", "all"] = "first"
 
 
-class TargetsTable(Table):
-    """``[targets]``: which share of the eligible cells, and the smallest body in m3 (eight cells)."""
-
-    share: Annotated[float, Field(gt=0, lt=1)] | None = None
-    min_volume: Annotated[float, Field(ge=0)] | None = None
-
-
 class SourceTable(Table):
     """``[[sources]]``: where a file that is not bundled comes from, and its SHA-256."""
 
@@ -170,6 +166,8 @@ class Study(Table):
     validation: ValidateTable = Field(default=ValidateTable(), alias="validate")  # pydantic has a validate
     predict: PredictTable = PredictTable()
     targets: TargetsTable = TargetsTable()
+    explain: ExplainTable = ExplainTable()
+    drilling: DrillingTable = DrillingTable()
     sources: list[SourceTable] = Field(default=[])
     folder: Path = Field(default=Path(), exclude=True)
     runs: Path = Field(default=Path("runs"), exclude=True)

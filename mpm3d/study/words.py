@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from mpm3d.study.base import Table
+from mpm3d.study.drilling import DrillingTable
+from mpm3d.study.explaining import ExplainTable
 from mpm3d.study.layers import LAYERS
 from mpm3d.study.models import MODELS
 from mpm3d.study.tables import (
@@ -17,10 +19,10 @@ from mpm3d.study.tables import (
     SamplesTable,
     SourceTable,
     Study,
-    TargetsTable,
     TopographyTable,
     ValidateTable,
 )
+from mpm3d.study.targets import TargetsTable
 
 
 def unset_variable(name: str, places: list[str]) -> str:
@@ -74,7 +76,8 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
     tables: dict[str, type[Table]] = {
         "grid": GridTable, "topography": TopographyTable, "cube": CubeTable, "deposits": DepositTable,
         "samples": SamplesTable, "validate": ValidateTable, "predict": PredictTable,
-        "targets": TargetsTable, "sources": SourceTable, **LAYERS, **MODELS,
+        "targets": TargetsTable, "explain": ExplainTable, "drilling": DrillingTable,
+        "sources": SourceTable, **LAYERS, **MODELS,
     }  # fmt: skip
     named = [tables[str(step)] for step in location[:-1] if str(step) in tables]
     fields = (named[-1] if named else Study).model_fields

@@ -1,0 +1,16 @@
+"""How targets are cut and ranked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mpm3d.study.base import Table
+
+
+class TargetsTable(Table):
+    """``[targets]``: which share of the eligible cells, and the smallest body in m3 (eight cells)."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] | None = None
+    min_volume: Annotated[float, Field(ge=0)] | None = None
