@@ -10,7 +10,7 @@ demo: .venv/installed
 	$(BIN)/python pipelines/predict_volume.py
 
 test: .venv/installed-test lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
