@@ -231,8 +231,11 @@ def explain(run: Run, *, model: str = "", whole: bool = False) -> reasons.Summar
     return summary
 
 
-def everything(run: Run) -> None:
-    """Go from files to a picture, and say what was made and where."""
+def everything(run: Run, *, study: str = "study.toml") -> None:
+    """Go from files to a page with a picture, and say what was made and where.
+
+    ``study`` is what to type after a verb, for the commands on the page.
+    """
     compare(run)
     delineate(run)
     picture: Path | str
@@ -240,11 +243,12 @@ def everything(run: Run) -> None:
         picture = draw(run)
     except RuntimeError as error:
         picture = f"not drawn: {error}"
+    report(run, study=study)
     if run.study.note:
         run.say(f"note: {run.study.note}")
     made = {
-        "targets": "targets.csv", "map": "targets.gpkg", "surfaces": "targets.ts",
-        "voxet": "prospectivity.vo", "comparison": "comparison.csv",
+        "page": "report.html", "targets": "targets.csv", "map": "targets.gpkg", "surfaces": "targets.ts",
+        "voxet": "prospectivity.vo", "drillholes": "drillholes.csv", "comparison": "comparison.csv",
         "P-A plot": "figures/pa_curve.png", "log": "log.txt",
     }  # fmt: skip
     for what, name in made.items():

@@ -20,8 +20,8 @@ run = CliRunner().invoke
 def test_help_names_every_verb_and_version_is_printed() -> None:
     text = run(app, ["--help"]).output
     for verb in (
-        "init", "check", "models", "build", "fit", "validate", "predict", "targets", "view", "run", "doctor",
-        "inspect", "convert",
+        "init", "check", "models", "build", "fit", "validate", "predict", "targets", "explain", "view",
+        "report", "run", "doctor", "inspect", "convert",
     ):  # fmt: skip
         assert verb in text
         assert run(app, [verb, "--help"]).exit_code == 0

@@ -40,6 +40,10 @@ def test_the_scripts_go_from_files_to_targets_stage_by_stage(tmp_path: Path) -> 
         "targets.ts",
     ):
         assert (runs / name).exists(), name
+    text = call("explain_scores.py", study)
+    assert "Shapley" in text
+    assert (runs / "attributions.csv").exists()
+    assert "report.html" in call("report.py", study)
 
 
 @pytest.mark.render
@@ -47,7 +51,14 @@ def test_predict_volume_does_everything_and_says_where_it_is(tmp_path: Path, ren
     study = small_study(tmp_path)
     text = call("predict_volume.py", study)
     runs = tmp_path / "runs" / "wulong_like"
-    for name in ("targets.csv", "targets.ts", "prospectivity.vo", "comparison.csv", "figures/targets.png"):
+    for name in (
+        "targets.csv",
+        "targets.ts",
+        "prospectivity.vo",
+        "comparison.csv",
+        "figures/targets.png",
+        "report.html",
+    ):
         assert str(runs / name) in text
         assert (runs / name).stat().st_size > 0
     assert ", the best first:" in text

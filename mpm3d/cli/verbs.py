@@ -196,15 +196,20 @@ def report(
 
         scenery.check_folder(study, runs)
     with running(study, runs, False) as run:
-        typed = shlex.quote(str(study)) + (f" --runs {shlex.quote(str(runs))}" if runs else "")
-        page, card = stages.report(run, out, study=typed)
+        page, card = stages.report(run, out, study=_typed(study, runs))
         say(f"page:        {page} ({page.stat().st_size / 1e6:.1f} MB)\nmodel card:  {card}")
 
 
 def run_all(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
-    """Do everything: build, fit, validate, predict, targets, picture. Finished stages are used again."""
+    """Do everything: build, fit, validate, predict, targets, report. Finished stages are used again."""
     from mpm3d import stages
 
+    typed = _typed(study, runs)
     with running(study, runs, overwrite) as run:
-        stages.everything(run)
-        say(f"\nSee it in 3D:  {command()} view {study}" + (f" --runs {runs}" if runs else ""))
+        stages.everything(run, study=typed)
+        say(f"\nSee it in 3D:  {command()} view {typed}")
+
+
+def _typed(study: Path, runs: Path | None) -> str:
+    """What was typed after the verb."""
+    return shlex.quote(str(study)) + (f" --runs {shlex.quote(str(runs))}" if runs else "")
