@@ -26,6 +26,7 @@ from mpm3d.view.reading import cells_along, first_cell, read_cell
 from mpm3d.view.scene import SceneTarget
 from mpm3d.view.session import EXAGGERATIONS, Session
 from mpm3d.view.skin import BLOCK, Blocks, pooled
+from mpm3d.view.things import boxed, things_of
 
 # a southern UTM zone: northings of nearly ten million metres
 CORNER = (-600.0, 9_512_000.0, 712_000.0)
@@ -556,6 +557,15 @@ def test_flying_to_a_target_puts_it_in_the_middle_and_marks_it(session: Session)
     assert not drawn(session, "mark")
     with pytest.raises(ValueError, match="target 'T09' is not in the scene, its targets are T01, T02"):
         session.fly_to("T09")
+
+
+def test_a_zone_is_listed_and_gets_no_box_unless_there_is_nothing_else() -> None:
+    first, second = district().targets
+    zone = second._replace(id="Z1", kind="zone")
+    assert boxed(district(targets=(first, zone))) == (first,)
+    assert boxed(district(targets=(zone,))) == (zone,)
+    labels = [thing.label for thing in things_of(district(targets=(first, zone)))]
+    assert "Targets (1)" in labels
 
 
 @pytest.mark.render

@@ -142,7 +142,7 @@
   });
   const aim = (eye, center = { x: 0, y: 0, z: 0 }, up = { x: 0, y: 0, z: 1 }) => ({ eye, center, up, projection: { type: "perspective" } });
   const narrow = () => (holder.clientWidth < holder.clientHeight * 1.1 ? 1.35 : 1);
-  const away = () => 1.16 * narrow() * Math.max(1, Math.hypot(...Object.values(ratio())) / 2.77);
+  const away = () => 1.36 * narrow() * Math.max(1, Math.hypot(...Object.values(ratio())) / 2.77);
   const views = {
     all: () => aim({ x: 1.35 * away(), y: -1.95 * away(), z: 1.15 * away() }, { x: 0, y: 0, z: -0.14 }),
     top: () => aim({ x: 0, y: 0, z: 2.4 * away() }, undefined, { x: 0, y: 1, z: 0 }),

@@ -16,7 +16,7 @@ from mpm3d.view.faces import axis_of, slice_faces
 from mpm3d.view.levels import Levels
 from mpm3d.view.reading import first_cell
 from mpm3d.view.scene import Readout, Scene, SceneTarget, style_of
-from mpm3d.view.things import MARK, SCORE, TARGET, keyed
+from mpm3d.view.things import MARK, SCORE, TARGET, boxed, keyed
 
 _INK, _BOXES = "#1A1A1A", f"{TARGET}/boxes"
 _PEELED = 60_000  # faces that are drawn translucent layer by layer; more take seconds
@@ -116,13 +116,13 @@ class Pane:
             self.made[key] = made
 
     def add_targets(self) -> None:
-        """Draw boxes around all targets, and their names."""
+        """Draw boxes around the targets, and their names."""
         if self.scene.targets:
-            boxes = [actors.box_edges(actors.local_box(self.scene, t.bounds)) for t in self.scene.targets]
+            boxes = [actors.box_edges(actors.local_box(self.scene, t.bounds)) for t in boxed(self.scene)]
             colour = style_of(TARGET).colour
             box = boxes[0].merge(boxes[1:]) if len(boxes) > 1 else boxes[0]
             self.made[_BOXES] = [self.add(box, color=colour, line_width=1.5, lighting=False)]
-            self._name(_BOXES, self.scene.targets, colour)
+            self._name(_BOXES, boxed(self.scene), colour)
 
     def mark(self, target: SceneTarget | None) -> None:
         """Draw a box and a name around a target, in place of the mark before."""
@@ -156,7 +156,7 @@ class Pane:
             for actor in made:
                 actor.scale = (1.0, 1.0, factor)
         if _BOXES in self.made:
-            self._name(_BOXES, self.scene.targets, style_of(TARGET).colour)
+            self._name(_BOXES, boxed(self.scene), style_of(TARGET).colour)
 
     def dress(self, look: Callable[[str], tuple[bool, float]]) -> None:
         """Show or hide everything, with its opacity; ``look`` tells both of a key."""

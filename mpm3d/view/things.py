@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from mpm3d.view.scene import Item, Scene, style_of
+from mpm3d.view.scene import Item, Scene, SceneTarget, style_of
 
 SCORE, SLICES, TARGET, MARK = "score", "slices", "target", "mark"
 
@@ -46,7 +46,7 @@ def things_of(scene: Scene) -> tuple[Thing, ...]:
     made += [Thing(f"{SLICES}/{name}", name, SLICES, "#4A6A8A") for name in names]
     if scene.targets and TARGET not in scene.roles:
         style = style_of(TARGET)
-        made.append(Thing(TARGET, f"{style.label} ({len(scene.targets)})", TARGET, style.colour))
+        made.append(Thing(TARGET, f"{style.label} ({len(boxed(scene))})", TARGET, style.colour))
     items = keyed(scene)
     for entry in scene.legend:
         made.append(Thing(entry.role, entry.label, entry.role, entry.colour, entry.visible, entry.opacity))
@@ -55,6 +55,11 @@ def things_of(scene: Scene) -> tuple[Thing, ...]:
                 shown = item.visible or not entry.visible
                 made.append(Thing(key, item.name, item.role, item.colour, shown, item.opacity))
     return tuple(made)
+
+
+def boxed(scene: Scene) -> tuple[SceneTarget, ...]:
+    """Targets that get a box of their own: all but zones, whose boxes would hold those of their parts."""
+    return tuple(target for target in scene.targets if target.kind != "zone") or scene.targets
 
 
 def keyed(scene: Scene) -> dict[str, Item]:
