@@ -125,7 +125,8 @@ class Run:
     def maker(self, table: ModelTable) -> Callable[[], models.Estimator]:
         """What makes an unfitted model of a table, on the layers of the study."""
         layers = tuple(layer.name for layer in self.study.layers)
-        return lambda: models.make(table.kind, layers, **table.parameters())
+        kind, settings = table.made_as()
+        return lambda: models.make(kind, layers, **settings)
 
     def model_folder(self, number: int) -> str:
         """The first model is the one that predicts the volume; the others are there to compare."""

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,7 @@ KINDS = "'forest', 'boosting', 'logistic', 'weights', 'pu', 'dl1', 'dl2', 'dl3',
         ('kind = "weights", prior = 1.0', "prior = 1.0 in [models 'weights']: input should be less than 1."),
         ('kind = "pu", base = "svm"', "kind = 'svm' in [models 'pu', base] is not known. Use one of 'forest', 'boosting', 'logistic', 'weights', 'dl1', 'dl2', 'dl3', 'dl4', 'cbam', 'devnet'."),
         ('kind = "pu", base = { kind = "forest", dept = 3 }', "'dept' is not a key in [models 'pu', base] (value 3). Did you mean 'depth'?"),
+        ('kind = "pu", base = { kind = "forest", prune = 0.5 }', "base = {'kind': 'forest', 'prune': 0.5} in [models 'pu']: layers are pruned once for all bags. Set prune beside base, not in it."),
         ('kind = "pu", base = { kind = "forest", members = 3 }', "base = {'kind': 'forest', 'members': 3} in [models 'pu']: the bags are the members of a base. Leave members out of base, set bags."),
         ('kind = "pu", base = { kind = "boosting", monotone = { gold = "increasing" } }', "monotone in [models 'pu', base] names 'gold', the study has no such layer. It has fault_distance."),
         ('kind = "dl4", layer_dropout = 1.0', "layer_dropout = 1.0 in [models 'dl4']: input should be less than 1."),
@@ -179,6 +181,16 @@ def test_defaults_of_the_study_are_those_of_the_models(kind: str) -> None:
         assert (by_study.base, by_study.bags, by_study.even) == (by_class.base, by_class.bags, by_class.even)  # type: ignore[attr-defined]
         by_study, by_class = by_study._unfitted(), by_class._unfitted()  # type: ignore[attr-defined]
     assert by_study.get_params() == by_class.get_params()  # type: ignore[attr-defined]
+
+
+def test_a_model_that_is_pruned_is_made_around_its_own_kind(folder: Path) -> None:
+    text = 'models = [{ kind = "forest", trees = 5, patch = 3, prune = 0.65 }, { kind = "weights" }]\n'
+    pruned, plain = read(folder, text + GOOD).models
+    kind, settings = pruned.made_as()
+    made: Any = models.make(kind, ("a", "b"), **settings)
+    assert (kind, made.base, made.limit, made.patch_shape) == ("pruned", "forest", 0.65, (3, 3, 3))
+    assert made.settings["n_estimators"] == 5
+    assert plain.made_as() == ("weights", plain.parameters())
 
 
 def test_every_setting_of_a_model_can_be_said_in_the_study() -> None:

@@ -14,10 +14,15 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 
 class _Members(Table):
-    """A model of which an ensemble may be fitted, each member with its own negatives and seed."""
+    """A model of which an ensemble may be fitted, each member with its own negatives and seed.
+
+    With ``prune``, it is fitted on layers of which no two are correlated by more than that, found in its own
+    training cells; layers named earlier in the study stay.
+    """
 
     kind: str
     members: Positive = 1
+    prune: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @property
     def stops_early(self) -> bool:
@@ -28,9 +33,19 @@ class _Members(Table):
         """The settings by the names that the model's class has for them, for `mpm3d.models.make`."""
         return self._renamed()
 
+    def made_as(self) -> tuple[str, dict[str, Any]]:
+        """Kind and settings for `mpm3d.models.make`, with what prunes the layers around them."""
+        settings = self.parameters()
+        if self.prune is None:
+            return self.kind, settings
+        shape = settings.pop("patch_shape", None)  # that of what prunes is that of its model
+        return "pruned", {
+            "base": self.kind, "settings": settings, "limit": self.prune, "patch_shape": shape
+        }  # fmt: skip
+
     def _renamed(self, **names: str) -> dict[str, Any]:
         """What is set, by other names where they are given."""
-        without = {"kind", "members", "early_stopping"}
+        without = {"kind", "members", "early_stopping", "prune"}
         return {names.get(key, key): value for key, value in self if key not in without}
 
 
@@ -231,6 +246,8 @@ class PuTable(_Members):
     def _alone(cls, value: _Members) -> _Members:
         if value.members > 1:
             raise ValueError("the bags are the members of a base. Leave members out of base, set bags")
+        if value.prune is not None:
+            raise ValueError("layers are pruned once for all bags. Set prune beside base, not in it")
         return value
 
 
