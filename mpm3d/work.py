@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mpm3d import cube, inputs, labels, models
-from mpm3d.grid import Grid
+from mpm3d.grid import Grid, Index3
 from mpm3d.run import RunFolder, hash_of
 from mpm3d.samples import Samples, default_pool, from_cube
 from mpm3d.study import ModelTable, Study, sha256
@@ -89,6 +89,12 @@ class Run:
         blind = {table.name for table in self.study.deposits if table.blind}
         return [deposit for deposit in self.deposits if deposit.name in blind]
 
+    @property
+    def patch_shape(self) -> Index3:
+        """Cells along z, y, x of the largest patch that a model of the study takes, 3 at least along y, x."""
+        width = max(3, *(table.width for table in self.study.models))
+        return (1 if self.grid.is_map else width), width, width
+
     @cached_property
     def samples(self) -> Samples:
         """Known deposit cells, pool and reference, drawn with the seed of the study."""
@@ -109,6 +115,7 @@ class Run:
                 cube.open(self.study.cube_place),
                 self.known,
                 layers=tuple(layer.name for layer in self.study.layers),
+                patch_shape=self.patch_shape,
                 background=background,
                 pool=rules.pool or default_pool(n_cells, rules.negatives_per_positive),
                 rng=np.random.default_rng(self.study.seed),
@@ -125,7 +132,7 @@ class Run:
     def maker(self, table: ModelTable) -> Callable[[], models.Estimator]:
         """What makes an unfitted model of a table, on the layers of the study."""
         layers = tuple(layer.name for layer in self.study.layers)
-        kind, settings = table.made_as()
+        kind, settings = table.made_as(flat=self.grid.is_map)
         return lambda: models.make(kind, layers, **settings)
 
     def model_folder(self, number: int) -> str:

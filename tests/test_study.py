@@ -199,8 +199,8 @@ def test_every_setting_of_a_model_can_be_said_in_the_study() -> None:
         told = set(table.model_validate({"kind": kind}).parameters())  # type: ignore[attr-defined]
         theirs = set(models.make(kind, ("a",)).get_params(deep=False))  # type: ignore[attr-defined]
         fixed = {"layers", "n_jobs"} | ({"blocks", "attention"} if kind.startswith("dl") else set())
-        if kind in ("weights", "dl1", "dl2", "dl3", "dl4", "cbam"):
-            fixed.add("patch_shape")  # these see the cell, or 3×3×3 of them
+        if kind == "weights":
+            fixed.add("patch_shape")  # they see the cell
         assert told == theirs - fixed, kind
 
 
@@ -220,7 +220,7 @@ def test_words_of_the_study_become_parameters_of_the_models(folder: Path) -> Non
     assert (boosting["n_estimators"], boosting["l2"]) == (9, 2.0)
     assert boosting["monotone"] == {"fault_distance": "decreasing"}
     assert logistic["C"] == 0.25
-    assert (pu["base"], pu["bags"], pu["patch_shape"], pu["settings"]["epochs"]) == ("dl3", 3, None, None)
+    assert (pu["base"], pu["bags"], pu["patch_shape"], pu["settings"]["epochs"]) == ("dl3", 3, (3, 3, 3), None)
     assert devnet["hidden"] == (200, 80, 20)
     assert [table.stops_early for table in tables] == [True, True, True, False, False]
 

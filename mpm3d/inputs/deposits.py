@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mpm3d import boreholes, labels
@@ -27,6 +29,8 @@ def deposit(study: Study, table: DepositTable, grid: Grid, say: Say) -> labels.D
         return labels.Deposit(table.name, body.cells, table.style, body.n_met, body.n_filled)
     if sheets:
         raise StudyError(f"deposit {table.name!r} mixes surfaces with lines or points. Give one kind.")
+    if grid.is_map:  # where things are on the map, at whatever elevation
+        found = [replace(body, vertices=body.vertices * (1.0, 1.0, 0.0)) for body in found]
     parts = [np.empty((0, 3), np.int64)]
     parts += [labels.cells_of_points(body, grid) for body in found if isinstance(body, Points)]
     parts += [labels.cells_of_segments(body, grid) for body in found if isinstance(body, Lines)]

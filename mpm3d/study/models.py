@@ -33,9 +33,14 @@ class _Members(Table):
         """The settings by the names that the model's class has for them, for `mpm3d.models.make`."""
         return self._renamed()
 
-    def made_as(self) -> tuple[str, dict[str, Any]]:
-        """Kind and settings for `mpm3d.models.make`, with what prunes the layers around them."""
-        settings = self.parameters()
+    @property
+    def width(self) -> int:
+        """Cells along the side of the patch."""
+        return 1
+
+    def made_as(self, *, flat: bool = False) -> tuple[str, dict[str, Any]]:
+        """Kind and settings for `mpm3d.models.make`, on a map if ``flat``, with what prunes the layers."""
+        settings = _flat(self.parameters()) if flat else self.parameters()
         if self.prune is None:
             return self.kind, settings
         shape = settings.pop("patch_shape", None)  # that of what prunes is that of its model
@@ -49,10 +54,30 @@ class _Members(Table):
         return {names.get(key, key): value for key, value in self if key not in without}
 
 
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings on patches of one cell along z, whose kernels then have no more either."""
+    found = dict(settings)
+    if found.get("patch_shape"):
+        found["patch_shape"] = (1, *found["patch_shape"][1:])
+    if "planar" in found:
+        found["planar"] = True
+    if found.get("settings"):
+        found["settings"] = _flat(found["settings"])
+    return found
+
+
 class _Patched(_Members):
-    """A model on a row of numbers: the cell's evidence, or with ``patch = 3`` that of 3×3×3 cells."""
+    """A model on a row of numbers: the cell's evidence, or with ``patch = 3`` that of 3×3×3 cells.
+
+    On a map a patch is 3×3 cells.
+    """
 
     patch: Positive = 1
+
+    @property
+    def width(self) -> int:
+        """Cells along the side of the patch."""
+        return self.patch
 
     @field_validator("patch")
     @classmethod
@@ -174,22 +199,27 @@ class _Trained(_Members):
         return self.early_stopping
 
 
-class NetworkTable(_Trained):
-    """A 3D residual network with (dl3, dl4) or without (dl1, dl2) lightweight attention.
+class _Convolved(_Patched, _Trained):
+    """A network of kernels of 3×3×3 cells on patches of at least as many.
 
-    ``planar`` takes kernels of one cell along z, 1×3×3, in place of 3×3×3.
+    ``planar`` takes kernels of one cell along z, 1×3×3, as a map does.
     """
 
-    kind: Literal["dl1", "dl2", "dl3", "dl4"]
+    patch: Annotated[int, Field(ge=3)] = 3
     planar: bool = False
 
 
-class CbamTable(_Trained):
+class NetworkTable(_Convolved):
+    """A 3D residual network with (dl3, dl4) or without (dl1, dl2) lightweight attention."""
+
+    kind: Literal["dl1", "dl2", "dl3", "dl4"]
+
+
+class CbamTable(_Convolved):
     """A 3D residual network with full-size attention (CBAM) in its ``blocks``."""
 
     kind: Literal["cbam"]
     blocks: Annotated[int, Field(ge=1, le=2)] = 2
-    planar: bool = False
 
 
 class DevnetTable(_Patched, _Trained):
@@ -221,6 +251,11 @@ class PuTable(_Members):
     base: Base = ForestTable(kind="forest")
     bags: Positive = 20
     even: bool = False
+
+    @property
+    def width(self) -> int:
+        """As the base."""
+        return self.base.width
 
     @property
     def stops_early(self) -> bool:

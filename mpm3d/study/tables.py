@@ -20,19 +20,33 @@ Scheme = Literal["random", "block", "deposit"]
 
 
 class GridTable(Table):
-    """``[grid]``: extent of the cell edges and cell size, in metres, elevation up."""
+    """``[grid]``: extent of the cell edges and cell size (x, y, z), in metres, elevation up.
+
+    Without ``z`` it is a map: one cell along z, as high as it is long along x, about elevation 0.
+    """
 
     crs: str
     x: Pair
     y: Pair
-    z: Pair
-    spacing: float | tuple[float, float, float] = 50.0
+    z: Pair | None = None
+    spacing: float | tuple[float, float] | tuple[float, float, float] = 50.0
 
     def grid(self) -> Grid:
         """The cells."""
-        bounds = (self.x[0], self.y[0], self.z[0], self.x[1], self.y[1], self.z[1])
-        steps = self.spacing if isinstance(self.spacing, float) else self.spacing[::-1]
-        return Grid.from_bounds(bounds, steps, self.crs)
+        steps = (self.spacing,) * 3 if isinstance(self.spacing, float) else self.spacing
+        if self.z is None:
+            if len(steps) == 3 and not isinstance(self.spacing, float):
+                raise ValueError(
+                    f"spacing {list(steps)} has a third number and there is no z. Leave one out."
+                )
+            steps = (steps[0], steps[1], steps[0])
+        elif len(steps) == 2:
+            raise ValueError(
+                f"spacing {list(steps)} has two numbers and z is given. Give a third, or one for all."
+            )
+        low, high = self.z or (-steps[0] / 2, steps[0] / 2)
+        bounds = (self.x[0], self.y[0], low, self.x[1], self.y[1], high)
+        return Grid.from_bounds(bounds, steps[::-1], self.crs)
 
     @field_validator("crs")
     @classmethod
