@@ -15,8 +15,13 @@ from mpm3d.study.files import present
 from mpm3d.study.layers import Layer
 from mpm3d.study.models import ForestTable, ModelTable
 from mpm3d.study.targets import TargetsTable
+from mpm3d.vectors import Place, is_places_file, read_places
 
 Scheme = Literal["random", "block", "deposit"]
+NO_SURFACE = (
+    "{!r} is a surface in space, and the study is a map. Give points, lines or polygons of a map: "
+    "points = 'deposits.gpkg'."
+)
 
 
 class GridTable(Table):
@@ -75,6 +80,10 @@ class DepositTable(Table):
 
     With a table of collars, ``intervals`` are those of drillholes, and cells whose mean of ``assay`` is at
     least ``cutoff`` are ore.
+
+    Points may also be a file of points or polygons of a map, or a raster whose pixels of 1 are ore. With
+    ``each``, every row of it, or patch of pixels, is a deposit of its own, called by ``name_column``; the
+    name of the table is that of all of them.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -89,6 +98,33 @@ class DepositTable(Table):
     min_share: Annotated[float, Field(gt=0, le=1)] | None = None
     style: str = ""
     blind: bool = False
+    each: bool = False
+    name_column: str = ""
+    style_column: str = ""
+    layer: str = ""
+    crs: str = ""
+
+    @field_validator("crs")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_crs(value) if value else value
+
+    def is_map_file(self, *, flat: bool) -> bool:
+        """Whether its deposits are places of a vector file, a raster or, for a map (``flat``), a table."""
+        return bool(self.points) and is_places_file(self.points, flat=flat or self.each)
+
+    def places(self, folder: Path, crs: str) -> tuple[list[Place], tuple[str, ...]]:
+        """Places of such a file in a coordinate system, and what was decided on reading.
+
+        Raises
+        ------
+        ValueError
+            As `mpm3d.vectors.read_places`.
+        """
+        return read_places(
+            present(folder / self.points), crs, layer=self.layer, source_crs=self.crs,
+            name_column=self.name_column, style_column=self.style_column,
+        )  # fmt: skip
 
 
 class SamplesTable(Table):
