@@ -119,8 +119,13 @@ def of_study(path: str | Path, *, runs: str | Path | None = None) -> list[Entry]
         If something is wrong with the study.
     """
     run = Run(study.load(path, runs=runs))
+    layers = tuple(layer.name for layer in run.study.layers)
     return [
-        _entry(table, run.maker(table)(), _fitted(run.path(run.model_folder(number)), table.kind))
+        _entry(
+            table,
+            models.make(table.kind, layers, **table.parameters()),
+            _fitted(run.path(run.model_folder(number)), table.made_as()[0]),
+        )
         for number, table in enumerate(run.study.models)
     ]
 
@@ -163,12 +168,12 @@ def _size(table: ModelTable, estimator: models.Estimator) -> tuple[int | None, i
     return found.parameters, found.flops, _FLOPS
 
 
-def _fitted(folder: Path, kind: str) -> list[Mapping[str, Any]]:
+def _fitted(folder: Path, made_as: str) -> list[Mapping[str, Any]]:
     """The members in a model folder, without their files; none if another model is in it."""
     if not (folder / JSON_NAME).is_file():
         return []
     found = read_json(folder / JSON_NAME)
-    if found.get("model") != kind:
+    if found.get("model") != made_as:
         return []
     names = ("trained_on", "n_positive", "n_negative", "seconds", "note")
     return [{name: row.get(name) for name in names} for row in found.get("members", [])]

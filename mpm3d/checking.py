@@ -20,6 +20,7 @@ from mpm3d.resampling import Model, prepare, values_of
 from mpm3d.study import (
     BoreholesLayer,
     DistanceLayer,
+    InsideLayer,
     Layer,
     ModelLayer,
     RasterLayer,
@@ -125,7 +126,7 @@ class _Checker:
         self._leaks()
         deposits: list[labels.Deposit] = []
         for table in self.study.deposits:
-            self._tried(table.name, "deposit", table, lambda one: deposits.append(self._deposit(one)))
+            self._tried(table.name, "deposit", table, lambda one: deposits.extend(self._deposits(one)))
         try:
             labels.check_deposits([one for one in deposits if len(one.cells)])
         except StudyError as error:
@@ -236,7 +237,7 @@ class _Checker:
         fill, _ = inputs.filler(self.study, layer, _unsaid)
         if isinstance(layer, BoreholesLayer):
             self._holes(layer, about)
-        else:
+        elif isinstance(layer, DistanceLayer | InsideLayer):
             bodies = inputs.bodies(self.study, layer.files, _unsaid)
             self._bodies(about, bodies)
         return fill, _EVERYWHERE
@@ -306,7 +307,8 @@ class _Checker:
         if layer.crs and found.crs_name and known_crs(layer.crs) != known_crs(found.crs_name):
             self._add(check.of_crs(about, found.crs_name, layer.crs, fix=_NAMED))
         bounds = drape.bounds(found, self.grid, layer.crs)
-        self._add(check.of_place(about, bounds, self.grid))
+        if self._add(check.of_place(about, bounds, self.grid)):  # nothing comes of it, which is said
+            return lambda part: np.full(part.shape, np.nan), bounds
         fill, _ = inputs.filler(self.study, layer, _unsaid)
         return fill, bounds
 
@@ -336,20 +338,22 @@ class _Checker:
                 )
                 self._add(iter([Finding("leak", f"layer {layer.name!r}", text)]))
 
-    def _deposit(self, table: Any) -> labels.Deposit:
+    def _deposits(self, table: Any) -> list[labels.Deposit]:
+        if table.is_map_file(flat=self.grid.is_map) or table.each:
+            return inputs.deposits(self.study, table, self.grid, _unsaid)
         about = f"deposit {table.name!r}"
         bodies = inputs.deposit_bodies(self.study, table, _unsaid)
         found = inputs.deposit(self.study, table, self.grid, _unsaid)
         # of drilled ore the collars and the cells tell whether it is too high
         if self._bodies(about, bodies, high=not table.collar):
-            return found
+            return [found]
         vertices = np.concatenate([np.empty((0, 3)), *(body.vertices for body in bodies)])
         centres = self.grid.xyz_of(found.cells)
         with np.errstate(invalid="ignore"):
             inside = self.ground is None or centres[:, 2] <= self._heights(centres)
         out = 1 - check.covered(vertices, self.grid.bounds)
         self._add(check.of_deposit(found, np.broadcast_to(inside, len(centres)), out))
-        return found
+        return [found]
 
 
 _BESIDE = ("outside", "degrees", "feet", "kilometres", "swapped")

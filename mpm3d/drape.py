@@ -16,9 +16,11 @@ from mpm3d.lattice import Frame, Raster
 if TYPE_CHECKING:
     import pyproj
 
-METHODS = ("nearest", "linear", "average")
+METHODS = ("nearest", "linear", "average", "cubic")
 # of a weight that counts as no contribution
 _SLIGHT = 1e-6
+# whole numbers that are taken as classes have no more different values than this
+_CLASSES = 32
 
 
 def drape(
@@ -34,11 +36,12 @@ def drape(
         Its columns; give the whole one and cut the result with `columns`, so that it is projected once.
     name : str, optional
         Which of the values, needed if there are several.
-    method : {"linear", "nearest", "average"}
+    method : {"linear", "nearest", "average", "cubic"}
         ``"linear"``: between the four pixels around the centre of a column, constant within the outer half
         pixel; NaN where a pixel that contributes has no value. ``"nearest"``: the pixel that holds the
         centre. ``"average"``: mean of the pixels in the column by the area that they share with it, of those
-        with a value; NaN where more than half of that area has none.
+        with a value; NaN where more than half of that area has none. ``"cubic"``: through the sixteen pixels
+        around the centre; NaN where one of them has no value, and it may overshoot. `best_method` chooses.
     crs : str
         Coordinate system of the map; by default the one of its file, or the grid's if that has none.
 
@@ -69,13 +72,73 @@ def drape(
     values = np.asarray(_values(raster, name), dtype=float)
     system = crs_of(raster, grid, crs)
     gone = ~np.isfinite(values)
-    share = _warped(raster, np.where(gone, 1.0, 0.0), system, grid, "nearest")
+    share = _warped(raster, np.where(gone, 1.0, 0.0), "nearest", system=system, grid=grid)
     outside = np.isnan(share)
     if gone.any():
-        share = _warped(raster, np.where(gone, 1.0, 0.0), system, grid, method)
-    found = _warped(raster, np.where(gone, np.nan, values), system, grid, method)
+        share = _warped(raster, *_contributing(gone, method), system=system, grid=grid)
+    found = _warped(raster, np.where(gone, np.nan, values), method, system=system, grid=grid)
     lost = share > (0.5 if method == "average" else _SLIGHT)
     return np.where(outside | lost, np.nan, found)
+
+
+def best_method(raster: Raster, grid: Grid, *, name: str | None = None, crs: str = "") -> tuple[str, str]:
+    """The way to bring a map to a grid that its values and pixels ask for, and why.
+
+    Parameters
+    ----------
+    raster, grid, name, crs
+        As in `drape`.
+
+    Returns
+    -------
+    method : {"nearest", "average", "linear"}
+        ``"nearest"`` where the values are at most 32 different whole numbers, as classes are; ``"average"``
+        where pixels are smaller than half a cell; ``"linear"`` otherwise.
+    why : str
+        In a few words.
+
+    Raises
+    ------
+    ValueError
+        If the name or the coordinate system is not known.
+    """
+    values = np.asarray(_values(raster, name), dtype=float)
+    known = np.unique(values[np.isfinite(values)])
+    if known.size and len(known) <= _CLASSES and np.array_equal(known, np.rint(known)):
+        return "nearest", f"{len(known)} whole numbers are taken as classes"
+    pixel, cell = pixel_size(raster, grid, crs), float(np.sqrt(grid.cell_area))
+    sizes = f"pixels of {_metres(pixel)} are {{}} half a cell of {_metres(cell)}"
+    if pixel < cell / 2:
+        return "average", sizes.format("smaller than")
+    return "linear", sizes.format("not smaller than")
+
+
+def pixel_size(raster: Raster, grid: Grid, crs: str = "") -> float:
+    """Side of a square as large as a pixel of a map near a grid, in metres of the grid's coordinate system.
+
+    Parameters
+    ----------
+    raster, grid, crs
+        As in `drape`. Where the map does not reach the middle of the grid, its own middle counts.
+
+    Raises
+    ------
+    ValueError
+        As `crs_of`.
+    """
+    import pyproj
+
+    there = pyproj.Transformer.from_crs(grid.crs, crs_of(raster, grid, crs), always_xy=True)
+    xmin, ymin, _, xmax, ymax, _ = grid.bounds
+    left, low, right, high = raster.bounds
+    x, y = there.transform((xmin + xmax) / 2, (ymin + ymax) / 2)
+    if not (left <= x <= right and low <= y <= high):
+        x, y = (left + right) / 2, (low + high) / 2
+    dy, dx = raster.spacing
+    easts, norths = x + dx * np.array([-0.5, 0.5, -0.5]), y + dy * np.array([-0.5, -0.5, 0.5])
+    east, north = there.transform(easts, norths, direction="INVERSE")
+    sides = np.array([[east[k] - east[0], north[k] - north[0]] for k in (1, 2)])
+    return float(np.sqrt(abs(np.linalg.det(sides))))
 
 
 def crs_of(raster: Raster, grid: Grid, crs: str = "") -> pyproj.CRS:
@@ -180,7 +243,20 @@ def _values(raster: Raster, name: str | None) -> Array:
     return raster.values[name]
 
 
-def _warped(raster: Raster, values: FloatArray, system: pyproj.CRS, grid: Grid, method: str) -> FloatArray:
+def _metres(length: float) -> str:
+    return f"{length:,.0f} m" if length >= 100 else f"{length:.3g} m"
+
+
+def _contributing(gone: NDArray[np.bool_], method: str) -> tuple[FloatArray, str]:
+    """Ones where a missing pixel is, and how their share in a column is found."""
+    if method == "cubic":  # weights of both signs may cancel: the four pixels around, and those next to them
+        from scipy import ndimage
+
+        return ndimage.binary_dilation(gone, np.ones((3, 3))).astype(float), "linear"
+    return gone.astype(float), method
+
+
+def _warped(raster: Raster, values: FloatArray, method: str, *, system: pyproj.CRS, grid: Grid) -> FloatArray:
     """Values ``(y, x)`` ascending at the columns of a grid; NaN where GDAL has none."""
     import rasterio
     import rioxarray  # noqa: F401
@@ -188,8 +264,9 @@ def _warped(raster: Raster, values: FloatArray, system: pyproj.CRS, grid: Grid, 
     from rasterio.enums import Resampling
 
     how = {"nearest": Resampling.nearest, "linear": Resampling.bilinear, "average": Resampling.average}
-    # between four pixels also where they are finer than the columns, for which GDAL would widen the kernel
-    more: dict[str, Any] = {"XSCALE": 1, "YSCALE": 1} if method == "linear" else {}
+    how["cubic"] = Resampling.cubic
+    # between pixels also where they are finer than the columns, for which GDAL would widen the kernel
+    more: dict[str, Any] = {"XSCALE": 1, "YSCALE": 1} if method in ("linear", "cubic") else {}
     source = xr.DataArray(values[::-1], dims=("y", "x"))
     xmin, _, _, _, ymax, _ = grid.bounds
     dy, dx = grid.spacing[1:]

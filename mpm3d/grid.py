@@ -107,6 +107,16 @@ class Grid:
         return math.prod(self.shape)
 
     @property
+    def is_map(self) -> bool:
+        """Whether there is one cell along z: what it holds is an area, not a volume."""
+        return self.shape[0] == 1
+
+    @property
+    def cell_area(self) -> float:
+        """Area of one cell seen from above in square metres."""
+        return self.spacing[1] * self.spacing[2]
+
+    @property
     def cell_volume(self) -> float:
         """Volume of one cell in cubic metres."""
         return math.prod(self.spacing)

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mpm3d import cube, evidence, inputs, labels, models
-from mpm3d.grid import FloatArray, Grid
+from mpm3d import cube, evidence, inputs, labels, models, vectors
+from mpm3d.grid import FloatArray, Grid, Index3
 from mpm3d.run import RunFolder, hash_of
 from mpm3d.samples import Samples, default_pool, from_cube
 from mpm3d.study import ModelTable, Study, sha256
@@ -77,27 +77,43 @@ class Run:
     @cached_property
     def deposits(self) -> list[labels.Deposit]:
         """Cells of every deposit, blind ones too."""
+        found = [deposit for part in self._deposits_of_tables for deposit in part]
+        labels.check_deposits(found)
+        for table, part in zip(self.study.deposits, self._deposits_of_tables, strict=True):
+            for sentence in inputs.told(table, part):
+                self.say(sentence)
+        return found
+
+    @cached_property
+    def _deposits_of_tables(self) -> list[list[labels.Deposit]]:
+        """Deposits of each table of the study: several, where every point is one."""
         tables, found = self.study.deposits, []
         with self.bar("deposits") as progress:
             for number, table in enumerate(tables, start=1):
-                found.append(inputs.deposit(self.study, table, self.grid, self.say))
+                found.append(inputs.deposits(self.study, table, self.grid, self.say))
                 progress(number, len(tables))
-        labels.check_deposits(found)
-        for d in found:
-            self.say(f"deposit {d.name}: {d.n_met} cells met, {d.n_filled} filled at least by half.")
         return found
+
+    @cached_property
+    def _blind_names(self) -> set[str]:
+        tables = zip(self.study.deposits, self._deposits_of_tables, strict=True)
+        return {deposit.name for table, part in tables if table.blind for deposit in part}
 
     @property
     def known(self) -> list[labels.Deposit]:
         """Deposits that models may learn from."""
-        blind = {table.name for table in self.study.deposits if table.blind}
-        return [deposit for deposit in self.deposits if deposit.name not in blind]
+        return [deposit for deposit in self.deposits if deposit.name not in self._blind_names]
 
     @property
     def blind(self) -> list[labels.Deposit]:
         """Deposits that no model ever sees."""
-        blind = {table.name for table in self.study.deposits if table.blind}
-        return [deposit for deposit in self.deposits if deposit.name in blind]
+        return [deposit for deposit in self.deposits if deposit.name in self._blind_names]
+
+    @property
+    def patch_shape(self) -> Index3:
+        """Cells along z, y, x of the largest patch that a model of the study takes, 3 at least along y, x."""
+        width = max(3, *(table.width for table in self.study.models))
+        return (1 if self.grid.is_map else width), width, width
 
     @cached_property
     def samples(self) -> Samples:
@@ -119,6 +135,7 @@ class Run:
                 cube.open(self.study.cube_place),
                 self.known,
                 layers=tuple(layer.name for layer in self.study.layers),
+                patch_shape=self.patch_shape,
                 background=background,
                 pool=rules.pool or default_pool(n_cells, rules.negatives_per_positive),
                 rng=np.random.default_rng(self.study.seed),
@@ -127,7 +144,8 @@ class Run:
     @cached_property
     def labels_key(self) -> str:
         """Hash of what the samples depend on; to be asked for when the cube is built."""
-        files = [sha256(self.study.path(name)) for t in self.study.deposits for _, name in t.paths()]
+        named = [self.study.path(name) for t in self.study.deposits for _, name in t.paths()]
+        files = [sha256(path) for one in named for path in (one, *vectors.companions(one))]
         tables = [t.model_dump() for t in self.study.deposits]
         cells = cube.hash_of(cube.open(self.study.cube_place))
         return hash_of(cells, tables, files, self.study.samples.model_dump(), self.study.seed)
@@ -135,7 +153,8 @@ class Run:
     def maker(self, table: ModelTable) -> Callable[[], models.Estimator]:
         """What makes an unfitted model of a table, on the layers of the study."""
         layers = tuple(layer.name for layer in self.study.layers)
-        return lambda: models.make(table.kind, layers, **table.parameters())
+        kind, settings = table.made_as(flat=self.grid.is_map)
+        return lambda: models.make(kind, layers, **settings)
 
     def model_folder(self, number: int) -> str:
         """The first model is the one that predicts the volume; the others are there to compare."""

@@ -39,9 +39,73 @@ def field(step: float = 10.0, *, frame: Frame | None = None, margin: float = 60.
     return Raster("mag", y, x, {"mag": plane(world[:, 0], world[:, 1]).reshape(xx.shape)}, frame=frame)
 
 
+@pytest.mark.parametrize("method", ["linear", "cubic"])
 @pytest.mark.parametrize("step", [4.0, 10.0, 50.0])
-def test_linear_between_pixels_gives_a_plane_back_exactly(step: float) -> None:
-    np.testing.assert_allclose(drape.drape(field(step), GRID), wanted(), rtol=0, atol=1e-6)
+def test_between_pixels_a_plane_is_given_back_exactly(step: float, method: str) -> None:
+    there = field(step, margin=200)
+    np.testing.assert_allclose(drape.drape(there, GRID, method=method), wanted(), rtol=0, atol=1e-6)
+
+
+def test_cubic_is_the_convolution_of_keys() -> None:
+    rng = np.random.default_rng(8)
+    there = Raster(
+        "r", Y + np.arange(-145.0, 400, 50), X + np.arange(-145.0, 600, 50), {"r": rng.random((11, 15))}
+    )
+
+    def weights(t: float) -> FloatArray:  # Keys 1981, a = -1/2
+        near, far = lambda d: 1.5 * d**3 - 2.5 * d**2 + 1, lambda d: -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2
+        return np.array([far(1 + t), near(t), near(1 - t), far(2 - t)])
+
+    (j, ty), (i, tx) = (
+        divmod((GRID.centres(axis)[3] - first) / 50, 1) for axis, first in ((1, there.y[0]), (2, there.x[0]))
+    )
+    around = there.values["r"][int(j) - 1 : int(j) + 3, int(i) - 1 : int(i) + 3]
+    # GDAL reads Float64 and weighs in double precision
+    np.testing.assert_allclose(
+        drape.drape(there, GRID, method="cubic")[3, 3], weights(ty) @ around @ weights(tx), rtol=0, atol=1e-6
+    )
+
+
+def test_cubic_is_missing_where_one_of_sixteen_pixels_is() -> None:
+    values = np.ones((10, 20))
+    values[4, 6] = np.nan
+    holed = Raster("r", GRID.centres(1) + 5, GRID.centres(2) + 5, {"r": values})
+    gone = np.argwhere(np.isnan(drape.drape(holed, GRID, method="cubic")))
+    # a column a quarter of a cell beyond a pixel takes those two before it, and the one after its neighbour
+    assert gone.min(axis=0).tolist() == [3, 5]
+    assert gone.max(axis=0).tolist() == [6, 8]
+    assert len(gone) == 16
+
+
+@pytest.mark.parametrize(
+    ("step", "method"), [(5.0, "average"), (9.9, "average"), (10.0, "linear"), (80.0, "linear")]
+)
+def test_pixels_below_half_a_cell_are_averaged_and_others_interpolated(step: float, method: str) -> None:
+    found, why = drape.best_method(field(step, margin=100), GRID)
+    assert found == method
+    assert f"pixels of {step:.3g} m are" in why
+
+
+def test_whole_numbers_of_few_values_are_taken_as_classes() -> None:
+    classes = Raster("r", GRID.centres(1), GRID.centres(2), {"r": np.arange(200.0).reshape(10, 20) % 7})
+    assert drape.best_method(classes, GRID) == ("nearest", "7 whole numbers are taken as classes")
+    half = replace(classes, values={"r": classes.values["r"] + 0.5})
+    assert drape.best_method(half, GRID)[0] == "linear"
+
+
+def test_pixels_in_degrees_are_measured_in_metres() -> None:
+    lon, lat = pyproj.Transformer.from_crs(GRID.crs, "EPSG:4326", always_xy=True).transform(X + 200, Y + 100)
+    degrees = Raster(
+        "r",
+        lat + np.arange(-5, 6) * 1e-4,
+        lon + np.arange(-5, 6) * 1e-4,
+        {"r": np.ones((11, 11))},
+        crs_name="EPSG:4326",
+    )
+    east = pyproj.Geod(ellps="WGS84").line_length([lon, lon + 1e-4], [lat, lat])
+    north = pyproj.Geod(ellps="WGS84").line_length([lon, lon], [lat, lat + 1e-4])
+    # UTM is 0.9996 of the ellipsoid at its meridian
+    np.testing.assert_allclose(drape.pixel_size(degrees, GRID), np.sqrt(east * north), rtol=1e-3)
 
 
 def test_linear_on_a_rotated_raster_is_exact_too() -> None:
@@ -139,8 +203,8 @@ def test_what_is_not_possible_is_refused() -> None:
         drape.drape(two, GRID)
     with pytest.raises(ValueError, match=r"'c' is not one of them"):
         drape.drape(two, GRID, name="c")
-    with pytest.raises(ValueError, match=r"method 'cubic' is not known"):
-        drape.drape(two, GRID, name="a", method="cubic")
+    with pytest.raises(ValueError, match=r"method 'spline' is not known"):
+        drape.drape(two, GRID, name="a", method="spline")
     with pytest.raises(ValueError, match=r"'Mine Grid' of the raster 'r' is not known to pyproj"):
         drape.drape(replace(two, crs_name="Mine Grid"), GRID, name="a")
     with pytest.raises(ValueError, match=r"a depth of -1 m is not possible"):
@@ -202,5 +266,6 @@ def test_what_is_no_raster_or_has_no_such_band_is_refused(folder: Path) -> None:
 def test_whose_coordinates_are_used_is_said(folder: Path) -> None:
     told: list[str] = []
     layer = RasterLayer(name="m", units="nT", kind="raster", file="mag.tif", crs="EPSG:32650")
-    inputs.filler(study_of(folder, layer), layer, told.append)
+    with pytest.raises(StudyError, match=r"no cell of the grid gets a value from mag.tif: it spans x "):
+        inputs.filler(study_of(folder, layer), layer, told.append)
     assert "layer m: the file says EPSG:32651, EPSG:32650 of the study is used." in told

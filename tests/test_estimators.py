@@ -41,13 +41,22 @@ QUICK = {
     "pu": {"base": "forest", "bags": 4, "settings": {"n_estimators": 8}},
     **dict.fromkeys(("dl1", "dl2", "dl3", "dl4", "cbam"), NETWORK),
     "devnet": NETWORK,
+    "pruned": {"base": "logistic", "limit": 1.0},
 }
 NETWORKS = ("dl1", "dl2", "dl3", "dl4", "cbam", "devnet")
-CELLS = ("forest", "boosting", "logistic", "weights", "pu", "devnet")  # see the cell alone by default
-FIXED = ("logistic", "weights")  # nothing in them is random
+CELLS = (
+    "forest",
+    "boosting",
+    "logistic",
+    "weights",
+    "pu",
+    "devnet",
+    "pruned",
+)  # see the cell alone by default
+FIXED = ("logistic", "weights", "pruned")  # nothing in them is random
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=(*KINDS, "pruned"))
 def kind(request):
     return request.param
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rioxarray  # noqa: F401, gives arrays their .rio
+import shapely
 import xarray as xr
 
 from mpm3d import evidence, inputs, io
@@ -24,8 +26,10 @@ from mpm3d.study import (
     Study,
     TopographyTable,
     UbcLayer,
+    VectorLayer,
     VoxetLayer,
 )
+from mpm3d.work import Run
 
 GRID = Grid.from_bounds((0, 0, -500, 500, 500, 0), 50, "EPSG:32651")
 CORNERS = np.array([[x, y, z] for z in (-200.0, -100.0) for y in (100.0, 200.0) for x in (100.0, 200.0)])
@@ -370,3 +374,135 @@ def test_a_recipe_changes_with_the_data_that_a_header_names(folder: Path) -> Non
     assert changed != before
     (folder / "points@@").write_bytes((folder / "points@@").read_bytes()[::-1])
     assert inputs.recipe(study, layer, "frame") != changed
+
+
+FLAT = Grid((1, 10, 10), (50, 50, 50), (-25, 0, 0), "EPSG:32651")
+
+
+def map_of(folder: Path, **tables: object) -> Study:
+    return study_of(folder).model_copy(
+        update={"grid": GridTable(crs="EPSG:32651", x=(0, 500), y=(0, 500)), **tables}
+    )
+
+
+def write_units(folder: Path) -> None:
+    shapes = [shapely.box(0, 0, 100, 500), shapely.box(100, 0, 225, 500), shapely.box(300, 0, 500, 500)]
+    frame = geopandas.GeoDataFrame({"UNIT": ["schist", "granite", "diorite"]}, geometry=shapes, crs=32651)
+    frame.to_file(folder / "units.gpkg")
+
+
+def vector(**more: object) -> VectorLayer:
+    return VectorLayer(name="v", units="m", kind="vector", file="units.gpkg", **more)  # type: ignore[arg-type]
+
+
+def test_a_vector_layer_is_the_distance_to_chosen_shapes_at_all_depths(folder: Path) -> None:
+    write_units(folder)
+    fill, how = inputs.filler(study_of(folder), vector(where={"UNIT": "granite"}, cutoff=120), unsaid)
+    assert how == (
+        "exact distance up to 120 m to the nearest of 1 shapes of units.gpkg, UNIT = granite, 0 inside "
+        "polygons, equal at all depths"
+    )
+    x = GRID.points()[:, 0].reshape(GRID.shape)
+    meant = np.minimum(np.maximum(0, np.maximum(100 - x, x - 225)), 120)
+    np.testing.assert_array_equal(fill(GRID), meant)
+    part = GRID.window((slice(2, 4), slice(0, 5), slice(5, 10)))
+    np.testing.assert_array_equal(fill(part), meant[2:4, :5, 5:])
+
+
+def test_a_vector_layer_is_the_cover_or_the_class_of_polygons_and_names_its_codes(folder: Path) -> None:
+    write_units(folder)
+    fill, how = inputs.filler(map_of(folder), vector(measure="inside", where={"UNIT": ["granite"]}), unsaid)
+    assert how == "share of the cell that is covered by 1 shapes of units.gpkg, UNIT = granite"
+    assert fill(FLAT)[0, 3].tolist() == [0, 0, 1, 1, 0.5, 0, 0, 0, 0, 0]
+    fill, how = inputs.filler(map_of(folder), vector(measure="class", column="UNIT"), unsaid)
+    assert "(1 diorite, 2 granite, 3 schist; the order means nothing)" in how
+    np.testing.assert_array_equal(fill(FLAT)[0, 0], [3, 3, 2, 2, 2, np.nan, 1, 1, 1, 1])
+
+
+def test_a_vector_layer_of_nothing_names_itself_and_says_what_there_is(folder: Path) -> None:
+    write_units(folder)
+    with pytest.raises(StudyError, match=r"layer 'v': no shape of .* UNIT = 'x'\. There are 'diorite', "):
+        inputs.filler(map_of(folder), vector(where={"UNIT": ["x"]}), unsaid)
+    said: list[str] = []
+    geopandas.GeoDataFrame(geometry=[shapely.Point(9000, 0)], crs=32651).to_file(folder / "units.gpkg")
+    inputs.filler(map_of(folder), vector(), said.append)
+    assert said == [
+        "layer v: no shape lies in the area: they span x 9000 to 9000, y 0 to 0, the grid x 0 to 500, "
+        "y 0 to 500."
+    ]
+
+
+def test_a_shapefile_counts_with_what_lies_beside_it(folder: Path) -> None:
+    geopandas.GeoDataFrame({"A": [1]}, geometry=[shapely.Point(1, 1)], crs=32651).to_file(folder / "a.shp")
+    layer = vector().model_copy(update={"file": "a.shp"})
+    assert {path.suffix for path in inputs.sources(map_of(folder), layer)} >= {".shp", ".shx", ".dbf", ".prj"}
+
+
+def write_ore(folder: Path, **columns: list[str]) -> None:
+    shapes = [shapely.Point(10, 10), shapely.Point(20, 20), shapely.Point(210, 10), shapely.Point(-50, 10)]
+    shapes.append(shapely.box(300, 300, 400, 325))
+    frame = geopandas.GeoDataFrame({"N": list("abcde"), "S": ["", "vein", "vein", "", ""]}, geometry=shapes)
+    frame.set_crs(32651).to_file(folder / "ore.gpkg")
+
+
+def test_every_place_of_a_table_is_a_deposit_those_of_one_cell_are_one_and_those_outside_none(
+    folder: Path,
+) -> None:
+    write_ore(folder)
+    table = DepositTable(
+        name="ore", points="ore.gpkg", each=True, name_column="N", style_column="S", style="pod"
+    )
+    said: list[str] = []
+    found = inputs.deposits(map_of(folder), table, FLAT, said.append)
+    assert [(d.name, d.style, d.cells.tolist(), d.n_filled) for d in found] == [
+        ("a", "pod", [[0, 0, 0]], 1), ("c", "vein", [[0, 0, 4]], 1), ("e", "pod", [[0, 6, 6], [0, 6, 7]], 2)
+    ]  # fmt: skip
+    assert said == [
+        "ore: 1 deposit lies outside the area, left out: d.",
+        "ore: a, b share cells and are one deposit, 'a'.",
+    ]
+    assert inputs.told(table, found) == [
+        "ore: 2 deposits of one cell each: a, c.", "ore: one deposit of 2 cells: e.",
+    ]  # fmt: skip
+    whole = inputs.deposit(map_of(folder), DepositTable(name="A", points="ore.gpkg"), FLAT, unsaid)
+    assert (len(whole.cells), whole.name) == (4, "A")
+    seen = inputs.deposit_bodies(map_of(folder), table, unsaid)
+    assert [body.name for body in seen] == ["a", "b", "c", "e"]
+
+
+def test_a_table_of_x_and_y_alone_holds_deposits_of_a_map(folder: Path) -> None:
+    (folder / "ore.csv").write_text("x,y\n10,10\n210,10\n")
+    found = inputs.deposits(map_of(folder), DepositTable(name="A", points="ore.csv", each=True), FLAT, unsaid)
+    assert [d.name for d in found] == ["ore 1", "ore 2"]
+    one = inputs.deposits(map_of(folder), DepositTable(name="A", points="ore.csv"), FLAT, unsaid)
+    assert [d.cells.tolist() for d in one] == [[[0, 0, 0], [0, 0, 4]]]
+
+
+def test_deposits_that_are_all_outside_the_area_are_an_error(folder: Path) -> None:
+    (folder / "ore.csv").write_text("x,y\n-10,10\n9000,10\n")
+    with pytest.raises(
+        StudyError, match=r"deposit 'A': none of its 2 deposits lies in the area\. Move the grid"
+    ):
+        inputs.deposits(map_of(folder), DepositTable(name="A", points="ore.csv", each=True), FLAT, unsaid)
+
+
+def test_a_map_has_no_deposits_that_are_surfaces(folder: Path) -> None:
+    with pytest.raises(
+        StudyError, match=r"deposit 'A': 'box' is a surface in space, and the study is a map\."
+    ):
+        inputs.deposit(map_of(folder), DepositTable(name="A", files=["box.ts"]), FLAT, unsaid)
+
+
+def test_all_deposits_of_a_blind_table_are_blind(folder: Path) -> None:
+    write_ore(folder)
+    (folder / "known.csv").write_text("x,y\n410,10\n")
+    tables = [
+        DepositTable(name="ore", points="ore.gpkg", each=True, name_column="N", blind=True),
+        DepositTable(name="K", points="known.csv"),
+    ]
+    said: list[str] = []
+    run = Run(map_of(folder, deposits=tables), say=said.append)
+    assert [d.name for d in run.blind] == ["a", "c", "e"]
+    assert [d.name for d in run.known] == ["K"]
+    assert "deposit K: 1 cells met, 1 filled at least by half." in said
+    assert "ore: 2 deposits of one cell each: a, c." in said

@@ -4,8 +4,12 @@ import gzip
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
+import geopandas
+import pyproj
 import pytest
+import shapely
 
 from mpm3d import models, study
 from mpm3d.errors import StudyError
@@ -87,7 +91,7 @@ def test_the_template_names_every_table_and_only_known_keys(folder: Path) -> Non
         ('crs = "EPSG:32651"', "", "'crs' is missing in [grid]. Give the EPSG code, such as \"EPSG:32651\"."),
         ('crs = "EPSG:32651"', 'crs = "UTM 51"', "crs = 'UTM 51' in [grid]: 'UTM 51' is not a coordinate reference system. Use a code such as 'EPSG:32651'."),
         ('files = ["body.ts"]\nunits', 'files = ["no.ts"]\nunits', "'fault_distance': files = 'no.ts' does not exist. Check the path, it is relative to study.toml."),
-        ('kind = "distance"', 'kind = "distanse"', "kind = 'distanse' in [layers 'fault_distance'] is not known. Use one of 'distance', 'inside', 'ubc', 'voxet', 'model', 'raster', 'boreholes'."),
+        ('kind = "distance"', 'kind = "distanse"', "kind = 'distanse' in [layers 'fault_distance'] is not known. Use one of 'distance', 'inside', 'ubc', 'voxet', 'model', 'raster', 'bands', 'boreholes', 'vector'."),
         ('kind = "distance"', "", "'kind' is missing in [layers 'fault_distance']. Add it."),
         ("x = [0, 500]", "x = [0, 510]", "[grid]: x from 0 to 510 m is 10.2 cells of 50 m, a whole number is needed. 0 to 500 would be one."),
         ('name = "A"\nfiles = ["body.ts"]', 'name = "A"', "deposit 'A' needs one of files, points and intervals, it has 0."),
@@ -121,6 +125,7 @@ KINDS = "'forest', 'boosting', 'logistic', 'weights', 'pu', 'dl1', 'dl2', 'dl3',
         ('kind = "weights", prior = 1.0', "prior = 1.0 in [models 'weights']: input should be less than 1."),
         ('kind = "pu", base = "svm"', "kind = 'svm' in [models 'pu', base] is not known. Use one of 'forest', 'boosting', 'logistic', 'weights', 'dl1', 'dl2', 'dl3', 'dl4', 'cbam', 'devnet'."),
         ('kind = "pu", base = { kind = "forest", dept = 3 }', "'dept' is not a key in [models 'pu', base] (value 3). Did you mean 'depth'?"),
+        ('kind = "pu", base = { kind = "forest", prune = 0.5 }', "base = {'kind': 'forest', 'prune': 0.5} in [models 'pu']: layers are pruned once for all bags. Set prune beside base, not in it."),
         ('kind = "pu", base = { kind = "forest", members = 3 }', "base = {'kind': 'forest', 'members': 3} in [models 'pu']: the bags are the members of a base. Leave members out of base, set bags."),
         ('kind = "pu", base = { kind = "boosting", monotone = { gold = "increasing" } }', "monotone in [models 'pu', base] names 'gold', the study has no such layer. It has fault_distance."),
         ('kind = "dl4", layer_dropout = 1.0', "layer_dropout = 1.0 in [models 'dl4']: input should be less than 1."),
@@ -181,14 +186,24 @@ def test_defaults_of_the_study_are_those_of_the_models(kind: str) -> None:
     assert by_study.get_params() == by_class.get_params()  # type: ignore[attr-defined]
 
 
+def test_a_model_that_is_pruned_is_made_around_its_own_kind(folder: Path) -> None:
+    text = 'models = [{ kind = "forest", trees = 5, patch = 3, prune = 0.65 }, { kind = "weights" }]\n'
+    pruned, plain = read(folder, text + GOOD).models
+    kind, settings = pruned.made_as()
+    made: Any = models.make(kind, ("a", "b"), **settings)
+    assert (kind, made.base, made.limit, made.patch_shape) == ("pruned", "forest", 0.65, (3, 3, 3))
+    assert made.settings["n_estimators"] == 5
+    assert plain.made_as() == ("weights", plain.parameters())
+
+
 def test_every_setting_of_a_model_can_be_said_in_the_study() -> None:
     """The contract: settings are the parameters of the class, but for layers and what the kind fixes."""
     for kind, table in MODELS.items():
         told = set(table.model_validate({"kind": kind}).parameters())  # type: ignore[attr-defined]
         theirs = set(models.make(kind, ("a",)).get_params(deep=False))  # type: ignore[attr-defined]
         fixed = {"layers", "n_jobs"} | ({"blocks", "attention"} if kind.startswith("dl") else set())
-        if kind in ("weights", "dl1", "dl2", "dl3", "dl4", "cbam"):
-            fixed.add("patch_shape")  # these see the cell, or 3×3×3 of them
+        if kind == "weights":
+            fixed.add("patch_shape")  # they see the cell
         assert told == theirs - fixed, kind
 
 
@@ -208,7 +223,12 @@ def test_words_of_the_study_become_parameters_of_the_models(folder: Path) -> Non
     assert (boosting["n_estimators"], boosting["l2"]) == (9, 2.0)
     assert boosting["monotone"] == {"fault_distance": "decreasing"}
     assert logistic["C"] == 0.25
-    assert (pu["base"], pu["bags"], pu["patch_shape"], pu["settings"]["epochs"]) == ("dl3", 3, None, None)
+    assert (pu["base"], pu["bags"], pu["patch_shape"], pu["settings"]["epochs"]) == (
+        "dl3",
+        3,
+        (3, 3, 3),
+        None,
+    )
     assert devnet["hidden"] == (200, 80, 20)
     assert [table.stops_early for table in tables] == [True, True, True, False, False]
 
@@ -351,3 +371,59 @@ def test_targets_begin_at_one_place_and_have_weights_of_known_terms(
     folder: Path, text: str, problem: str
 ) -> None:
     assert problems(folder, f"{GOOD}\n[targets]\n{text}\n") == [problem]
+
+
+FLAT = GOOD.replace("z = [-500, 0]\n", "")
+VECTOR = FLAT.replace('kind = "distance"\nfiles = ["body.ts"]', 'kind = "vector"\nfile = "u.gpkg"').replace(
+    'name = "A"\nfiles = ["body.ts"]', 'name = "A"\npoints = "ore.csv"'
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('file = "u.gpkg"', 'file = "u.gpkg"\nmeasure = "class"', "measure = 'class' needs the column that names the class, such as column = 'UNIT'."),
+        ('file = "u.gpkg"', 'file = "u.gpkg"\ncolumn = "UNIT"', "column is for measure = 'class', the measure is 'distance'. Choose shapes by where."),
+        ('file = "u.gpkg"', 'file = "u.gpkg"\nmeasure = "inside"\ncutoff = 5.0', "geodesic and cutoff are for distances, the measure is 'inside'. Remove them."),
+        ('points = "ore.csv"', 'points = "ore.csv"\nname_column = "N"', "deposit 'A' has columns of names or styles, they need each = true. Add it."),
+        ('points = "ore.csv"', 'files = ["body.ts"]\neach = true', "deposit 'A' has each = true, which is for points, and names none. Remove it."),
+        ('points = "ore.csv"', 'files = ["body.ts"]', "deposit 'A': 'body' is a surface in space, and the study is a map. Give points, lines or polygons of a map: points = 'deposits.gpkg'."),
+        ('points = "ore.csv"', 'points = "ore.csv"\neach = true\nname_column = "N"', "deposit 'A': ore.csv has no column 'N'. It has x, y."),
+        ("x = [0, 500]", "x = [1000, 1500]", "deposit 'A' lies outside the area: it spans x 100 to 100, y 120 to 120, the grid x 1000 to 1500, y 0 to 500 m. Move the grid or check the file and its coordinate system."),
+    ],
+)  # fmt: skip
+def test_each_mistake_with_shapes_and_places_of_a_map_gets_one_sentence(
+    folder: Path, old: str, new: str, message: str
+) -> None:
+    (folder / "u.gpkg").write_bytes(b"")
+    (folder / "ore.csv").write_text("x,y\n100,120\n")
+    (found,) = problems(folder, VECTOR.replace(old, new))
+    assert found.endswith(message)
+
+
+def test_columns_of_places_are_not_for_bodies(folder: Path) -> None:
+    text = GOOD.replace('name = "A"', 'name = "A"\ncrs = "EPSG:4326"')
+    assert problems(folder, text) == ["deposit 'A' has crs, which is for points of a map. Remove it."]
+
+
+def test_places_of_a_map_need_elevations_in_a_volume(folder: Path) -> None:
+    (folder / "ore.csv").write_text("x,y\n100,120\n")
+    text = GOOD.replace('name = "A"\nfiles = ["body.ts"]', 'name = "A"\npoints = "ore.csv"\neach = true')
+    (found,) = problems(folder, text)
+    assert found.startswith("deposit 'A': a point without an elevation has no place in a volume. Give points")
+
+
+def test_what_the_template_says_of_shapes_and_places_of_a_map_is_known(folder: Path) -> None:
+    parts = study.template().split("\n\n")
+    shapes, places = (next(p for p in parts if word in p) for word in ('kind = "vector"', "each = true"))
+    text = re.sub(r"^# ", "", f"{shapes}\n{places}", flags=re.MULTILINE)
+    back = pyproj.Transformer.from_crs(32651, 4326, always_xy=True).transform(100, 120)
+    (folder / "ore.csv").write_text("x,y\n300,300\n")
+    frame = geopandas.GeoDataFrame({"NAME": ["a"], "STYLE": ["v"]}, geometry=[shapely.Point(back)], crs=4326)
+    frame.to_file(folder / "occurrences.gpkg", layer="lithium")
+    frame.to_file(folder / "geology.gpkg", layer="units")
+    found = read(
+        folder, FLAT.replace('name = "A"\nfiles = ["body.ts"]', 'name = "A"\npoints = "ore.csv"') + text
+    )
+    assert found.layers[1].kind == "vector"
+    assert found.deposits[1].each

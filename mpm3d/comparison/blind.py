@@ -47,7 +47,7 @@ def blind_rows(
         score, _ = fit.ensemble_score(members, samples.take_patches(ds, deposit.cells, drawn.layers, shape))
         ranks[deposit.name] = evaluate.volume_ranks(score, eligible)
         precision.append(evaluate.average_precision(score, eligible, weights=weights))
-    styles = {deposit.name: deposit.style for deposit in run.study.deposits}
+    styles = {deposit.name: deposit.style for deposit in run.deposits}
     rows = _rows(table.kind, ranks, precision, styles, drawn.deposits)
     known = drawn.deposits
     each = [deposit_row((table.kind, "blind", name), [r], styles, known, False) for name, r in ranks.items()]

@@ -9,12 +9,14 @@ from mpm3d import boreholes, evidence
 from mpm3d.errors import StudyError
 from mpm3d.grid import Grid
 from mpm3d.inputs.bodies import Ground, Say, bodies, ground, surfaces
-from mpm3d.inputs.deposits import deposit, deposit_bodies, drilled
+from mpm3d.inputs.deposits import deposit, deposit_bodies, deposits, drilled, told
 from mpm3d.inputs.files import recipe, sources
 from mpm3d.inputs.maps import draped, raster
 from mpm3d.inputs.models import asked, stored, values
+from mpm3d.inputs.vectors import measured
 from mpm3d.resampling import prepare
 from mpm3d.study import (
+    BandsLayer,
     BoreholesLayer,
     InsideLayer,
     Layer,
@@ -22,12 +24,13 @@ from mpm3d.study import (
     RasterLayer,
     Study,
     UbcLayer,
+    VectorLayer,
     VoxetLayer,
 )
 
 __all__ = [
-    "Ground", "Say", "asked", "bodies", "deposit", "deposit_bodies", "filler", "ground", "raster", "recipe",
-    "sources", "stored", "surfaces", "values",
+    "Ground", "Say", "asked", "bodies", "deposit", "deposit_bodies", "deposits", "filler", "ground", "raster",
+    "recipe", "sources", "stored", "surfaces", "told", "values",
 ]  # fmt: skip
 
 
@@ -40,10 +43,12 @@ def filler(study: Study, layer: Layer, say: Say) -> tuple[Callable[[Grid], Any],
             return prepare(model, method=layer.method, name=layer.name), how
         except ValueError as error:
             raise StudyError(f"layer {layer.name!r}: {error}") from error
-    if isinstance(layer, RasterLayer):
+    if isinstance(layer, RasterLayer | BandsLayer):
         return draped(study, layer, say)
     if isinstance(layer, BoreholesLayer):
         return _bored(study, layer, say)
+    if isinstance(layer, VectorLayer):
+        return measured(study, layer, say)
     sheets = surfaces(study, layer.files, say, owner=f"layer {layer.name!r}")
     if isinstance(layer, InsideLayer):
         return evidence.prepare_inside(sheets), "1 inside closed surfaces, 0 outside"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mpm3d import io
+from mpm3d import io, vectors
 from mpm3d.io.files import read_text
 from mpm3d.run import hash_of
-from mpm3d.study import Layer, ModelLayer, RasterLayer, Study, VoxetLayer, sha256
+from mpm3d.study import BandsLayer, Layer, ModelLayer, RasterLayer, Study, VectorLayer, VoxetLayer, sha256
 
 # a line of a GoCAD header that names a file of data, with its name
 _DATA_FILE = r'(?m)^[ \t]*(?:PROP_FILE[ \t]+\d+|POINTS_FILE|ASCII_DATA_FILE)[ \t]+"?([^"\n]*[^"\s])'
@@ -25,8 +25,10 @@ def sources(study: Study, layer: Layer) -> list[Path]:
     paths = [study.path(name) for _, name in layer.paths()]
     if isinstance(layer, VoxetLayer | ModelLayer):
         paths += _data_files(study.path(layer.file))
-    if isinstance(layer, RasterLayer):
-        paths += _beside(study.path(layer.file))
+    if isinstance(layer, RasterLayer | BandsLayer):
+        paths += [beside for _, name in layer.paths() for beside in _beside(study.path(name))]
+    if isinstance(layer, VectorLayer):
+        paths += vectors.companions(study.path(layer.file))
     return paths
 
 

@@ -25,8 +25,9 @@ _MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "dl4": ("networks", "RCNNLAM", {"blocks": 2, "attention": True}),
     "cbam": ("networks", "CBAM", {}),
     "devnet": ("networks", "DeviationNetwork", {}),
+    "pruned": ("pruned", "Pruned", {}),
 }
-KINDS = tuple(_MODELS)
+KINDS = tuple(kind for kind in _MODELS if kind != "pruned")  # that one is made around any other
 
 
 @runtime_checkable
@@ -47,7 +48,7 @@ class Estimator(Protocol):
     stops_early : bool
         Whether ``fit`` makes use of ``validation``.
     name : str
-        One of `KINDS`.
+        What `make` calls it.
     history_ : list of dict
         What happened in each epoch, empty for models without epochs.
     notes_ : tuple of str
@@ -64,7 +65,7 @@ class Estimator(Protocol):
 
     @property
     def name(self) -> str:
-        """One of `KINDS`."""
+        """What `make` calls it."""
 
     def fit(
         self,
@@ -101,17 +102,17 @@ def make(kind: str, layers: Sequence[str], **settings: Any) -> Estimator:
     Parameters
     ----------
     kind : str
-        One of `KINDS`. On cells: ``"forest"``, ``"boosting"`` (monotone where told), ``"logistic"``,
-        ``"weights"`` (of evidence), ``"devnet"`` (deviation network), and ``"pu"`` (bagging of deposits and
-        unlabelled cells, over any other). On patches: the networks ``"dl1"`` and ``"dl2"`` (one and two
-        residual blocks), ``"dl3"`` and ``"dl4"`` (the same with lightweight attention), ``"cbam"`` (with
-        full-size attention).
+        One of `KINDS` or ``"pruned"``. On cells: ``"forest"``, ``"boosting"`` (monotone where told),
+        ``"logistic"``, ``"weights"`` (of evidence), ``"devnet"`` (deviation network), ``"pu"`` (bagging of
+        deposits and unlabelled cells, over any other), ``"pruned"`` (any other, on layers not correlated).
+        On patches: the networks ``"dl1"`` and ``"dl2"`` (one and two residual blocks), ``"dl3"`` and
+        ``"dl4"`` (the same with lightweight attention), ``"cbam"`` (with full-size attention).
     layers : sequence of str
         Names of the evidence layers, in the order of the patches.
     **settings
         Parameters of the class behind the kind: `forest.Forest`, `boosting.Boosting`, `logistic.Logistic`,
-        `weights_of_evidence.WeightsOfEvidence`, `pu.BaggingPU`, `networks.RCNNLAM`, `networks.CBAM` or
-        `networks.DeviationNetwork`, each in `mpm3d.models`.
+        `weights_of_evidence.WeightsOfEvidence`, `pu.BaggingPU`, `pruned.Pruned`, `networks.RCNNLAM`,
+        `networks.CBAM` or `networks.DeviationNetwork`, each in `mpm3d.models`.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def make(kind: str, layers: Sequence[str], **settings: Any) -> Estimator:
     >>> forest.patch_shape, forest.n_estimators
     ((1, 1, 1), 20)
     """
-    if kind not in KINDS:
+    if kind not in _MODELS:
         raise ValueError(f"there is no model {kind!r}. Choose one of {', '.join(KINDS)}.")
     names = (layers,) if isinstance(layers, str) else tuple(layers)
     if not names or len(set(names)) < len(names):

@@ -9,7 +9,6 @@ from mpm3d.study.layers import (
     InsideLayer,
     Layer,
     ModelLayer,
-    RasterLayer,
     UbcLayer,
     VoxetLayer,
 )
@@ -25,6 +24,7 @@ from mpm3d.study.models import (
     PuTable,
     WeightsTable,
 )
+from mpm3d.study.raster_layers import BandsLayer, RasterLayer
 from mpm3d.study.tables import (
     CubeTable,
     DepositTable,
@@ -37,11 +37,13 @@ from mpm3d.study.tables import (
     ValidateTable,
 )
 from mpm3d.study.targets import TargetsTable
+from mpm3d.study.vector_layers import VectorLayer
 
 __all__ = [
-    "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable", "DepositTable", "DevnetTable",
+    "BandsLayer", "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable", "DepositTable", "DevnetTable",
     "DistanceLayer", "DrillingTable", "ExplainTable", "ForestTable", "GridTable", "InsideLayer", "Layer",
     "LogisticTable", "ModelLayer", "ModelTable", "NetworkTable", "PredictTable", "PuTable",
     "RasterLayer", "SamplesTable", "SourceTable", "Study", "TargetsTable", "TopographyTable", "UbcLayer",
-    "ValidateTable", "VoxetLayer", "WeightsTable", "drillholes", "examine", "load", "sha256", "template",
+    "ValidateTable", "VectorLayer", "VoxetLayer", "WeightsTable", "drillholes", "examine", "load", "sha256",
+    "template",
 ]  # fmt: skip

@@ -26,6 +26,14 @@ class Table(BaseModel):
                 yield key, one
 
 
+class LayerTable(Table):
+    """What every table of ``[[layers]]`` has."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+    units: Annotated[str, Field(min_length=1)]
+    long_name: str = ""
+
+
 def known_crs(value: str) -> str:
     """The coordinate reference system that a text stands for.
 

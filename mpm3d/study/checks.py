@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from mpm3d import boreholes, io
@@ -17,7 +18,8 @@ from mpm3d.study.drilling import DrillingTable, licence_wrong
 from mpm3d.study.files import drillholes, present, sha256
 from mpm3d.study.layers import LAYERS
 from mpm3d.study.models import MODELS, BoostingTable, PuTable
-from mpm3d.study.tables import DepositTable, GridTable, SourceTable, TopographyTable
+from mpm3d.study.tables import NO_SURFACE, DepositTable, GridTable, SourceTable, TopographyTable
+from mpm3d.vectors import cells_of
 
 
 def contents_wrong(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
@@ -118,17 +120,29 @@ def _check_deposit(deposit: DepositTable, folder: Path, grid: Grid | None) -> It
             f"{', '.join(lacking)}. Give collar, intervals, assay and cutoff."
         )
         return
+    if deposit.each or (grid is not None and deposit.is_map_file(flat=grid.is_map)):
+        yield from _check_places(deposit, folder, grid)
+        return
+    alone = [key for key in ("name_column", "style_column", "layer", "crs") if key in given]
+    if alone:
+        yield f"deposit {deposit.name!r} has {', '.join(alone)}, which is for points of a map. Remove it."
     try:
         paths = [present(folder / name) for _, name in deposit.paths()]
-        boxes = [] if holes and not all(p.is_file() for p in paths) else _boxes(deposit, folder, paths)
+        flat = grid is not None and grid.is_map
+        there = not holes or all(path.is_file() for path in paths)
+        boxes = _boxes(deposit, folder, paths, flat=flat) if there else []
     except (ValueError, OSError) as error:
         yield f"deposit {deposit.name!r}: {error}"
         return
     if grid is None or not boxes:
         return
     g = grid.bounds
-    outside = all(any(b[i + 3] < g[i] or b[i] > g[i + 3] for i in range(3)) for b in boxes)
-    if outside:
+    axes = range(2 if grid.is_map else 3)
+    outside = all(any(b[i + 3] < g[i] or b[i] > g[i + 3] for i in axes) for b in boxes)
+    if outside and grid.is_map:
+        b = boxes[0]
+        yield _beside(deposit, (b[0], b[1], b[3], b[4]), grid)
+    elif outside:
         b = boxes[0]
         yield (
             f"deposit {deposit.name!r} lies outside the grid: it spans x {b[0]:.0f} to {b[3]:.0f}, "
@@ -137,10 +151,47 @@ def _check_deposit(deposit: DepositTable, folder: Path, grid: Grid | None) -> It
         )
 
 
-def _boxes(deposit: DepositTable, folder: Path, paths: list[Path]) -> list[Bounds]:
+def _check_places(deposit: DepositTable, folder: Path, grid: Grid | None) -> Iterator[str]:
+    """Problems of deposits that are places of a map."""
+    if not deposit.points:
+        yield f"deposit {deposit.name!r} has each = true, which is for points, and names none. Remove it."
+        return
+    if not deposit.each and (deposit.name_column or deposit.style_column):
+        yield f"deposit {deposit.name!r} has columns of names or styles, they need each = true. Add it."
+        return
+    if grid is None or not present(folder / deposit.points).is_file():
+        return
+    try:
+        places, _ = deposit.places(folder, grid.crs)
+        boxes = [place.shape.bounds for place in places]
+        if not grid.is_map:
+            cells_of(places[0].shape, grid)  # whether it has a place in a volume
+    except (ValueError, OSError) as error:
+        yield f"deposit {deposit.name!r}: {error}"
+        return
+    g = grid.bounds
+    if all(b[2] < g[0] or b[0] > g[3] or b[3] < g[1] or b[1] > g[4] for b in boxes):
+        low, high = (f([b[k : k + 2] for b in boxes], axis=0) for f, k in ((np.min, 0), (np.max, 2)))
+        yield _beside(deposit, (*low, *high), grid)
+
+
+def _beside(deposit: DepositTable, box: Sequence[float], grid: Grid) -> str:
+    """What is said of deposits outside a map."""
+    g, many = grid.bounds, " with all its places" if deposit.each else ""
+    return (
+        f"deposit {deposit.name!r} lies outside the area{many}: it spans x {box[0]:.0f} to {box[2]:.0f}, "
+        f"y {box[1]:.0f} to {box[3]:.0f}, the grid x {g[0]:.0f} to {g[3]:.0f}, y {g[1]:.0f} to {g[4]:.0f} m. "
+        "Move the grid or check the file and its coordinate system."
+    )
+
+
+def _boxes(deposit: DepositTable, folder: Path, paths: list[Path], *, flat: bool) -> list[Bounds]:
     """Bounds of each body of a deposit, of the ore alone where it is drilled."""
     if not deposit.collar:
         bodies = [thing for path in paths if path.is_file() for thing in io.read(path)]
+        sheets = [thing.name for thing in bodies if isinstance(thing, Surface)]
+        if sheets and flat:
+            raise ValueError(NO_SURFACE.format(sheets[0]))
         return [thing.bounds for thing in bodies if isinstance(thing, Surface | Lines | Points)]
     wells = drillholes(deposit, folder)
     boreholes.check_column(wells, deposit.assay)

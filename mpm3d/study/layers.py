@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from mpm3d.study.base import Files, Table, known_crs
-
-
-class _Layer(Table):
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
-    units: Annotated[str, Field(min_length=1)]
-    long_name: str = ""
+from mpm3d.study.base import Files, Table
+from mpm3d.study.base import LayerTable as _Layer
+from mpm3d.study.raster_layers import BandsLayer, RasterLayer
+from mpm3d.study.vector_layers import VectorLayer
 
 
 class DistanceLayer(_Layer):
@@ -68,21 +65,6 @@ class ModelLayer(_Model):
     mesh: str = ""
 
 
-class RasterLayer(_Model):
-    """Values of a map, at all depths of a column or down to ``depth`` metres below the topography."""
-
-    kind: Literal["raster"]
-    property: str = ""
-    crs: str = ""
-    drape: Literal["column", "surface"] = "column"
-    depth: Annotated[float, Field(gt=0)] | None = None
-
-    @field_validator("crs")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        return known_crs(value) if value else value
-
-
 class BoreholesLayer(_Layer):
     """Length-weighted mean of an assay of drillholes, in the cells that they pass through and near them."""
 
@@ -95,11 +77,20 @@ class BoreholesLayer(_Layer):
 
 
 Layer = Annotated[
-    DistanceLayer | InsideLayer | UbcLayer | VoxetLayer | ModelLayer | RasterLayer | BoreholesLayer,
+    DistanceLayer
+    | InsideLayer
+    | UbcLayer
+    | VoxetLayer
+    | ModelLayer
+    | RasterLayer
+    | BandsLayer
+    | BoreholesLayer
+    | VectorLayer,
     Field(discriminator="kind"),
 ]
 
 LAYERS: dict[Any, type[Table]] = {
     "distance": DistanceLayer, "inside": InsideLayer, "ubc": UbcLayer, "voxet": VoxetLayer,
-    "model": ModelLayer, "raster": RasterLayer, "boreholes": BoreholesLayer,
+    "model": ModelLayer, "raster": RasterLayer, "bands": BandsLayer, "boreholes": BoreholesLayer,
+    "vector": VectorLayer,
 }  # fmt: skip

@@ -14,10 +14,15 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 
 class _Members(Table):
-    """A model of which an ensemble may be fitted, each member with its own negatives and seed."""
+    """A model of which an ensemble may be fitted, each member with its own negatives and seed.
+
+    With ``prune``, it is fitted on layers of which no two are correlated by more than that, found in its own
+    training cells; layers named earlier in the study stay.
+    """
 
     kind: str
     members: Positive = 1
+    prune: Annotated[float, Field(gt=0, le=1)] | None = None
 
     @property
     def stops_early(self) -> bool:
@@ -28,16 +33,51 @@ class _Members(Table):
         """The settings by the names that the model's class has for them, for `mpm3d.models.make`."""
         return self._renamed()
 
+    @property
+    def width(self) -> int:
+        """Cells along the side of the patch."""
+        return 1
+
+    def made_as(self, *, flat: bool = False) -> tuple[str, dict[str, Any]]:
+        """Kind and settings for `mpm3d.models.make`, on a map if ``flat``, with what prunes the layers."""
+        settings = _flat(self.parameters()) if flat else self.parameters()
+        if self.prune is None:
+            return self.kind, settings
+        shape = settings.pop("patch_shape", None)  # that of what prunes is that of its model
+        return "pruned", {
+            "base": self.kind, "settings": settings, "limit": self.prune, "patch_shape": shape
+        }  # fmt: skip
+
     def _renamed(self, **names: str) -> dict[str, Any]:
         """What is set, by other names where they are given."""
-        without = {"kind", "members", "early_stopping"}
+        without = {"kind", "members", "early_stopping", "prune"}
         return {names.get(key, key): value for key, value in self if key not in without}
 
 
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings on patches of one cell along z, whose kernels then have no more either."""
+    found = dict(settings)
+    if found.get("patch_shape"):
+        found["patch_shape"] = (1, *found["patch_shape"][1:])
+    if "planar" in found:
+        found["planar"] = True
+    if found.get("settings"):
+        found["settings"] = _flat(found["settings"])
+    return found
+
+
 class _Patched(_Members):
-    """A model on a row of numbers: the cell's evidence, or with ``patch = 3`` that of 3×3×3 cells."""
+    """A model on a row of numbers: the cell's evidence, or with ``patch = 3`` that of 3×3×3 cells.
+
+    On a map a patch is 3×3 cells.
+    """
 
     patch: Positive = 1
+
+    @property
+    def width(self) -> int:
+        """Cells along the side of the patch."""
+        return self.patch
 
     @field_validator("patch")
     @classmethod
@@ -159,22 +199,27 @@ class _Trained(_Members):
         return self.early_stopping
 
 
-class NetworkTable(_Trained):
-    """A 3D residual network with (dl3, dl4) or without (dl1, dl2) lightweight attention.
+class _Convolved(_Patched, _Trained):
+    """A network of kernels of 3×3×3 cells on patches of at least as many.
 
-    ``planar`` takes kernels of one cell along z, 1×3×3, in place of 3×3×3.
+    ``planar`` takes kernels of one cell along z, 1×3×3, as a map does.
     """
 
-    kind: Literal["dl1", "dl2", "dl3", "dl4"]
+    patch: Annotated[int, Field(ge=3)] = 3
     planar: bool = False
 
 
-class CbamTable(_Trained):
+class NetworkTable(_Convolved):
+    """A 3D residual network with (dl3, dl4) or without (dl1, dl2) lightweight attention."""
+
+    kind: Literal["dl1", "dl2", "dl3", "dl4"]
+
+
+class CbamTable(_Convolved):
     """A 3D residual network with full-size attention (CBAM) in its ``blocks``."""
 
     kind: Literal["cbam"]
     blocks: Annotated[int, Field(ge=1, le=2)] = 2
-    planar: bool = False
 
 
 class DevnetTable(_Patched, _Trained):
@@ -208,6 +253,11 @@ class PuTable(_Members):
     even: bool = False
 
     @property
+    def width(self) -> int:
+        """As the base."""
+        return self.base.width
+
+    @property
     def stops_early(self) -> bool:
         """As the base."""
         return self.base.stops_early
@@ -231,6 +281,8 @@ class PuTable(_Members):
     def _alone(cls, value: _Members) -> _Members:
         if value.members > 1:
             raise ValueError("the bags are the members of a base. Leave members out of base, set bags")
+        if value.prune is not None:
+            raise ValueError("layers are pruned once for all bags. Set prune beside base, not in it")
         return value
 
 

@@ -15,24 +15,43 @@ from mpm3d.study.files import present
 from mpm3d.study.layers import Layer
 from mpm3d.study.models import ForestTable, ModelTable
 from mpm3d.study.targets import TargetsTable
+from mpm3d.vectors import Place, is_places_file, read_places
 
 Scheme = Literal["random", "block", "deposit"]
+NO_SURFACE = (
+    "{!r} is a surface in space, and the study is a map. Give points, lines or polygons of a map: "
+    "points = 'deposits.gpkg'."
+)
 
 
 class GridTable(Table):
-    """``[grid]``: extent of the cell edges and cell size, in metres, elevation up."""
+    """``[grid]``: extent of the cell edges and cell size (x, y, z), in metres, elevation up.
+
+    Without ``z`` it is a map: one cell along z, as high as it is long along x, about elevation 0.
+    """
 
     crs: str
     x: Pair
     y: Pair
-    z: Pair
-    spacing: float | tuple[float, float, float] = 50.0
+    z: Pair | None = None
+    spacing: float | tuple[float, float] | tuple[float, float, float] = 50.0
 
     def grid(self) -> Grid:
         """The cells."""
-        bounds = (self.x[0], self.y[0], self.z[0], self.x[1], self.y[1], self.z[1])
-        steps = self.spacing if isinstance(self.spacing, float) else self.spacing[::-1]
-        return Grid.from_bounds(bounds, steps, self.crs)
+        steps = (self.spacing,) * 3 if isinstance(self.spacing, float) else self.spacing
+        if self.z is None:
+            if len(steps) == 3 and not isinstance(self.spacing, float):
+                raise ValueError(
+                    f"spacing {list(steps)} has a third number and there is no z. Leave one out."
+                )
+            steps = (steps[0], steps[1], steps[0])
+        elif len(steps) == 2:
+            raise ValueError(
+                f"spacing {list(steps)} has two numbers and z is given. Give a third, or one for all."
+            )
+        low, high = self.z or (-steps[0] / 2, steps[0] / 2)
+        bounds = (self.x[0], self.y[0], low, self.x[1], self.y[1], high)
+        return Grid.from_bounds(bounds, steps[::-1], self.crs)
 
     @field_validator("crs")
     @classmethod
@@ -61,6 +80,10 @@ class DepositTable(Table):
 
     With a table of collars, ``intervals`` are those of drillholes, and cells whose mean of ``assay`` is at
     least ``cutoff`` are ore.
+
+    Points may also be a file of points or polygons of a map, or a raster whose pixels of 1 are ore. With
+    ``each``, every row of it, or patch of pixels, is a deposit of its own, called by ``name_column``; the
+    name of the table is that of all of them.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -75,6 +98,33 @@ class DepositTable(Table):
     min_share: Annotated[float, Field(gt=0, le=1)] | None = None
     style: str = ""
     blind: bool = False
+    each: bool = False
+    name_column: str = ""
+    style_column: str = ""
+    layer: str = ""
+    crs: str = ""
+
+    @field_validator("crs")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        return known_crs(value) if value else value
+
+    def is_map_file(self, *, flat: bool) -> bool:
+        """Whether its deposits are places of a vector file, a raster or, for a map (``flat``), a table."""
+        return bool(self.points) and is_places_file(self.points, flat=flat or self.each)
+
+    def places(self, folder: Path, crs: str) -> tuple[list[Place], tuple[str, ...]]:
+        """Places of such a file in a coordinate system, and what was decided on reading.
+
+        Raises
+        ------
+        ValueError
+            As `mpm3d.vectors.read_places`.
+        """
+        return read_places(
+            present(folder / self.points), crs, layer=self.layer, source_crs=self.crs,
+            name_column=self.name_column, style_column=self.style_column,
+        )  # fmt: skip
 
 
 class SamplesTable(Table):

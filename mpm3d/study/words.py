@@ -68,6 +68,8 @@ def sentence(error: Any, table: Mapping[str, Any]) -> str:
         return f"kind = {error['ctx']['tag']!r} in [{owner}] is not known. Use one of {allowed}."
     if kind == "union_tag_not_found":
         return f"'kind' is missing in [{_where(location, table)}]. Add it."
+    if kind == "value_error" and key in LAYERS:  # of keys that do not go together
+        return f"[{_where(location, table)}]: {message}."
     return f"{key} = {error['input']!r}{inside}: {message[0].lower()}{message[1:]}."
 
 
