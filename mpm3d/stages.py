@@ -26,6 +26,7 @@ from mpm3d import (
     fit,
     inputs,
     io,
+    mapping,
     predict,
     storage,
     targets,
@@ -195,7 +196,7 @@ def _predict(run: Run, number: int, settings: predict.Settings) -> predict.Summa
     run.say(
         f"{place.stem}: {summary.n_scored:,} of {summary.n_study:,} cells scored, {summary.blocks} blocks, "
         f"{summary.reused} of them by an earlier run; {summary.cells_per_second:,.0f} cells a second. "
-        f"Volume without a score for missing layers: {lost or 'none'}."
+        f"{run.space.capitalize()} without a score for missing layers: {lost or 'none'}."
     )
     return summary
 
@@ -219,6 +220,8 @@ def delineate(run: Run) -> targets.Delineation:
             compare(run)
         share = _crossing_share(run)
     predict_volume(run)
+    if run.grid.is_map:
+        return mapping.delineate(run, share)
     started = time.monotonic()
     ds = cube.open(run.path("prospectivity.zarr"))
     smallest = run.study.targets.min_volume
@@ -266,11 +269,11 @@ def _crossing_share(run: Run) -> float:
     kind = run.study.models[0].kind
     where = run.folder.facts("validate").get("crossings", {}).get(kind)
     if where is None or not where["volume"] > 0:
-        run.say("targets: no P-A crossing to take the share from, the best 2 % of the volume is used.")
+        run.say(f"targets: no P-A crossing to take the share from, the best 2 % of the {run.space} is used.")
         return 0.02
     run.say(
-        f"targets: the P-A curve of left-out deposits crosses at {where['volume']:.2%} of the volume with "
-        f"{where['captured']:.0%} captured; the targets are that share of the eligible cells."
+        f"targets: the P-A curve of left-out deposits crosses at {where['volume']:.2%} of the {run.space} "
+        f"with {where['captured']:.0%} captured; the targets are that share of the eligible cells."
     )
     return float(where["volume"])
 
@@ -288,6 +291,11 @@ def _unsaid(note: str) -> None:
 
 def scene(run: Run) -> view.Scene:
     """What there is to see: scores, deposits, the bodies of the layers, topography."""
+    if run.grid.is_map:
+        raise StudyError(
+            f"the study is a map, which has nothing to show in space. Its picture is {mapping.PICTURE} in "
+            f"the run folder; {mapping.SCORES} and targets.gpkg are for a GIS."
+        )
     facts = run.folder.facts("targets")
     if not run.path("prospectivity.zarr").exists() or "threshold" not in facts:
         raise StudyError(f"no targets are in {run.folder.place} yet. Make them first: mpm3d run study.toml")
@@ -333,6 +341,8 @@ def _percentiles(ds: xr.Dataset, threshold: float) -> tuple[Any, float]:
 
 def draw(run: Run, path: Path | None = None, *, exaggeration: float = 1.0) -> Path:
     """Draw the targets to a picture file, without a display."""
+    if run.grid.is_map:
+        return mapping.draw(run, path)
     place = path or run.path("figures/targets.png")
     with run.bar("picture"):
         return view.picture.draw(scene(run), place, vertical_exaggeration=exaggeration)
@@ -354,6 +364,9 @@ def everything(run: Run) -> None:
     """Go from files to a picture, and say what was made and where."""
     compare(run)
     found = delineate(run)
+    if run.grid.is_map:
+        mapping.conclude(run, found)
+        return
     picture: Path | str
     try:
         picture = draw(run)

@@ -10,7 +10,11 @@ from mpm3d.study.base import Table
 
 
 class TargetsTable(Table):
-    """``[targets]``: which share of the eligible cells, and the smallest body in m3 (eight cells)."""
+    """``[targets]``: which share of the eligible cells, and the smallest body in m3 (eight cells).
+
+    On a map ``min_area`` is the smallest target, in m2 (four cells).
+    """
 
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
     min_volume: Annotated[float, Field(ge=0)] | None = None
+    min_area: Annotated[float, Field(ge=0)] | None = None
