@@ -49,7 +49,8 @@ def build(run: Run) -> xr.Dataset:
     n_cells = int(result[cube.STUDY_VOLUME].attrs.get("n_cells", run.grid.n_cells))
     kept = len(recipes) - computed
     run.say(
-        f"cube: {len(recipes)} layers on {run.grid.shape} cells (z, y, x), {n_cells:,} in the study volume"
+        f"cube: {len(recipes)} layers on {run.grid.shape} cells (z, y, x), {n_cells:,} in the study "
+        + run.space
         + (f"; {computed} computed now, {kept} used as they are." if kept else ".")
     )
     return result

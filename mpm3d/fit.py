@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,8 +17,9 @@ from mpm3d import labels
 from mpm3d.members import Fitted, ensemble_score, find_member, keep_member, load_members, save_members
 from mpm3d.models import Estimator
 from mpm3d.models.folder import versions
-from mpm3d.samples import Index, Samples
+from mpm3d.samples import REFERENCE, Index, Samples
 from mpm3d.splits import training_set
+from mpm3d.splits.sharing import shares_cell
 
 __all__ = [
     "BLOCK_SHARE",
@@ -38,6 +40,15 @@ BLOCK_SHARE = 0.28
 
 FEWEST_DEPOSITS = 3
 """Known deposits below which early stopping looks at a block, not at a deposit."""
+
+FEW_CELLS = 5
+"""Cells of a deposit to stop on below which as many negatives would be too few to tell epochs apart."""
+
+STOP_NEGATIVES = 200
+"""Negatives to stop on beside a deposit of so few cells."""
+
+STOP_SHARE = 0.2
+"""Share of the background kept to stop on where all of it is wanted as negatives."""
 
 _PUBLISHED_EPOCHS = 200
 
@@ -91,13 +102,14 @@ def fit_members(
     stand_off : float
         Smallest distance of a negative to a cell of a known deposit, in metres.
     ratio : float
-        Negatives per positive.
+        Negatives per positive; infinite for all that keep the stand-off.
     max_positives : int, optional
         Most positives to train on, and to stop on, drawn evenly from the deposits.
     stopping : {"deposit", "block", "none"}
         ``"deposit"``: one known deposit is held out of training, another one for each member in turn,
         and training stops when the area under the ROC curve of its cells against as many background
-        cells no longer rises. With fewer than three deposits, the left-out ones counted, this becomes
+        cells (200 for a deposit of fewer than five cells) no longer rises. With fewer than three deposits,
+        the left-out ones counted, this becomes
         ``"block"``: the outer end of the known cells along their longest axis is held out, and a
         patch-wide gap beside it.
         ``"none"``: all epochs, the paper's setting with 200 of them.
@@ -134,7 +146,8 @@ def fit_members(
         own_seed = int(np.random.SeedSequence([seed, member]).generate_state(1)[0])
         estimator = make()
         rule = _rule(estimator, stopping, len(order), len(left_out))
-        fold = _fold(samples, draw, rule, order[member % len(order)], np.random.default_rng(own_seed))
+        held = _to_hold(samples, draw, order) if rule == "deposit" else order
+        fold = _fold(samples, draw, rule, held[member % len(held)], np.random.default_rng(own_seed))
         folder = None if checkpoints is None else checkpoints / f"member_{member:02d}"
         fitted.append(_member(estimator, fold, own_seed, _part(progress, member, members), folder))
     return fitted
@@ -190,6 +203,16 @@ def _fold(samples: Samples, draw: _Draw, rule: str, held: str, rng: np.random.Ge
     return _Fold(samples, train, stop, _trained(samples, train), held, note, rng)
 
 
+def _to_hold(samples: Samples, draw: _Draw, order: Sequence[str]) -> Sequence[str]:
+    """Deposits to stop on, such that have a patch apart from those that are tested; all if none has."""
+    ore = np.flatnonzero(samples.label == 1)
+    tested = samples.xyz[ore[np.isin(samples.group[ore], draw.left_out)]]
+    if not len(tested):
+        return order
+    apart = set(samples.group[ore[~shares_cell(samples, samples.xyz[ore], tested)]].tolist())
+    return [name for name in order if name in apart] or order
+
+
 def _apart(samples: Samples, draw: _Draw, held: str, rng: np.random.Generator) -> tuple[Index, Index]:
     """Rows to train on and rows to stop on; negatives keep the stand-off from both sides' deposits."""
     trained = tuple(name for name in draw.known if name != held and name in samples.deposits)
@@ -199,14 +222,26 @@ def _apart(samples: Samples, draw: _Draw, held: str, rng: np.random.Generator) -
         far = labels.beyond(samples.xyz, samples.xyz[cells], draw.stand_off)
         return np.asarray((samples.label == 1) | far)
 
-    pool = np.flatnonzero(away(held))
+    spare = np.zeros(len(samples), dtype=bool)
+    background = np.flatnonzero((samples.label == 0) & (samples.source != REFERENCE))
+    if math.isinf(draw.ratio):  # every other negative trains
+        spare[rng.choice(background, size=round(STOP_SHARE * len(background)), replace=False)] = True
+    pool = np.flatnonzero(away(held) & ~spare)
     own = replace(draw, known=trained, left_out=(*draw.left_out, held))
     train = pool[training_set(samples.take(pool), rng=rng, **vars(own))]
     unused = away(*trained)
     unused[train[samples.label[train] == 0]] = False
     pool = np.flatnonzero(unused)
-    own = replace(draw, known=(held,), ratio=1.0)
+    ratio = _stop_ratio(draw.ratio, int((samples.group == held).sum()), int(unused[background].sum()))
+    own = replace(draw, known=(held,), ratio=ratio)
     return train, pool[training_set(samples.take(pool), rng=rng, **vars(own))]
+
+
+def _stop_ratio(ratio: float, n_held: int, n_left: int) -> float:
+    """Negatives per cell of the deposit to stop on: as many, or enough for an AUC where it has few cells."""
+    if math.isinf(ratio):
+        return ratio
+    return 1.0 if n_held >= FEW_CELLS else max(1.0, min(STOP_NEGATIVES, n_left // 2) / n_held)
 
 
 def _with_block(samples: Samples, known: Sequence[str], rng: np.random.Generator) -> tuple[Samples, str, str]:

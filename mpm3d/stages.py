@@ -20,6 +20,7 @@ from mpm3d import (
     comparison,
     cube,
     fit,
+    mapping,
     predict,
     reasons,
     targeting,
@@ -188,7 +189,7 @@ def _predict(run: Run, number: int, settings: predict.Settings) -> predict.Summa
     run.say(
         f"{place.stem}: {summary.n_scored:,} of {summary.n_study:,} cells scored, {summary.blocks} blocks, "
         f"{summary.reused} of them by an earlier run; {summary.cells_per_second:,.0f} cells a second. "
-        f"Volume without a score for missing layers: {lost or 'none'}."
+        f"{run.space.capitalize()} without a score for missing layers: {lost or 'none'}."
     )
     return summary
 
@@ -238,6 +239,9 @@ def everything(run: Run, *, study: str = "study.toml") -> None:
     """
     compare(run)
     delineate(run)
+    if run.grid.is_map:
+        mapping.conclude(run)
+        return
     picture: Path | str
     try:
         picture = draw(run)

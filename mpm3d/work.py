@@ -15,22 +15,23 @@ from mpm3d import cube, evidence, inputs, labels, models, vectors
 from mpm3d.grid import FloatArray, Grid, Index3
 from mpm3d.run import RunFolder, hash_of
 from mpm3d.samples import Samples, default_pool, from_cube
-from mpm3d.study import ModelTable, Study, sha256
+from mpm3d.study import AnyStudy, ModelTable, Study, sha256
 
 log = logging.getLogger("mpm3d")
 
 
 @contextmanager
-def _no_bar(label: str) -> Iterator[Callable[..., None]]:
+def no_bar(label: str) -> Iterator[Callable[..., None]]:
+    """Show no bar, where nobody watches."""
     yield lambda done, total, words="": None
 
 
-class Run:
-    """A study at work.
+class Work:
+    """A study at work, on a grid or on a table of points: what is fitted and compared, and where it goes.
 
     Parameters
     ----------
-    study : Study
+    study : AnyStudy
         What to do.
     folder : RunFolder
         Where it goes.
@@ -42,11 +43,11 @@ class Run:
 
     def __init__(
         self,
-        study: Study,
+        study: AnyStudy,
         folder: RunFolder | None = None,
         *,
         say: Callable[[str], None] = log.info,
-        bar: Callable[[str], Any] = _no_bar,
+        bar: Callable[[str], Any] = no_bar,
     ) -> None:
         self.study = study
         self.folder = folder or RunFolder(study.run_folder)
@@ -54,6 +55,65 @@ class Run:
         self.bar = bar
         self.path = self.folder.path
         self.built = self.fitted = self.compared = False  # by this process, so that stages are said once
+
+    @property
+    def samples(self) -> Samples:
+        """What models learn from and are ranked against."""
+        raise NotImplementedError
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the evidence layers."""
+        raise NotImplementedError
+
+    @property
+    def labels_key(self) -> str:
+        """Hash of what the samples depend on."""
+        raise NotImplementedError
+
+    @property
+    def flat(self) -> bool:
+        """Whether patches have one cell along z."""
+        return True
+
+    @property
+    def space(self) -> str:
+        """What a share of the cells is a share of: a volume, or an area."""
+        return "area" if self.flat else "volume"
+
+    @property
+    def drawing_rules(self) -> dict[str, Any]:
+        """What the study says of samples."""
+        raise NotImplementedError
+
+    @property
+    def unseen(self) -> float | None:
+        """Share of the background that folds keep to rank against, where it is not drawn apart."""
+        return None
+
+    def population(self, drawn: Samples) -> int | None:
+        """Eligible cells that the reference of the samples stands for; None if it stands for itself."""
+        return None
+
+    def maker(self, table: ModelTable) -> Callable[[], models.Estimator]:
+        """What makes an unfitted model of a table, on the layers of the study."""
+        layers = self.layers
+        kind, settings = table.made_as(flat=self.flat)
+        return lambda: models.make(kind, layers, **settings)
+
+    def model_folder(self, number: int) -> str:
+        """The first model is the one that predicts the volume; the others are there to compare."""
+        return "model" if number == 0 else f"model_{self.study.models[number].kind}"
+
+    def drawing(self, table: ModelTable) -> dict[str, Any]:
+        """What `fit.fit_members` and `validate.Settings` have in common."""
+        return {"members": table.members, "stopping": "deposit" if table.stops_early else "none"}
+
+
+class Run(Work):
+    """A study on a grid at work; parameters as for `Work`."""
+
+    study: Study
 
     @cached_property
     def grid(self) -> Grid:
@@ -119,6 +179,13 @@ class Run:
     def samples(self) -> Samples:
         """Known deposit cells, pool and reference, drawn with the seed of the study."""
         drawn = self.draw_samples(self.study.samples.background)
+        rules, n = self.study.samples, len(self.known)
+        if rules.max_patches != "all" and self._within(rules.max_patches) < n:
+            self.say(
+                f"max_patches = {rules.max_patches} with {rules.negatives_per_positive:g} negatives per "
+                f"positive leaves room for {self._within(rules.max_patches)} deposit cells, and {n} deposits "
+                "are known: one cell of each is used, so that none is lost. max_patches = 'all' uses all."
+            )
         for note in drawn.notes:
             self.say(note)
         return drawn
@@ -134,7 +201,7 @@ class Run:
             return from_cube(
                 cube.open(self.study.cube_place),
                 self.known,
-                layers=tuple(layer.name for layer in self.study.layers),
+                layers=self.layers,
                 patch_shape=self.patch_shape,
                 background=background,
                 pool=rules.pool or default_pool(n_cells, rules.negatives_per_positive),
@@ -150,24 +217,42 @@ class Run:
         cells = cube.hash_of(cube.open(self.study.cube_place))
         return hash_of(cells, tables, files, self.study.samples.model_dump(), self.study.seed)
 
-    def maker(self, table: ModelTable) -> Callable[[], models.Estimator]:
-        """What makes an unfitted model of a table, on the layers of the study."""
-        layers = tuple(layer.name for layer in self.study.layers)
-        kind, settings = table.made_as(flat=self.grid.is_map)
-        return lambda: models.make(kind, layers, **settings)
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the evidence layers."""
+        return tuple(layer.name for layer in self.study.layers)
 
-    def model_folder(self, number: int) -> str:
-        """The first model is the one that predicts the volume; the others are there to compare."""
-        return "model" if number == 0 else f"model_{self.study.models[number].kind}"
+    @property
+    def flat(self) -> bool:
+        """Whether patches have one cell along z."""
+        return self.grid.is_map
+
+    @property
+    def drawing_rules(self) -> dict[str, Any]:
+        """What the study says of samples."""
+        return self.study.samples.model_dump(mode="json")
+
+    def population(self, drawn: Samples) -> int:
+        """Cells of the study volume outside the known deposits."""
+        counted = cube.open(self.study.cube_place)[cube.STUDY_VOLUME].attrs.get("n_cells", self.grid.n_cells)
+        return int(counted) - int((drawn.label == 1).sum())
 
     def drawing(self, table: ModelTable) -> dict[str, Any]:
         """What `fit.fit_members` and `validate.Settings` have in common."""
         rules = self.study.samples
-        share = 1 / (1 + rules.negatives_per_positive)
         return {
             "stand_off": rules.stand_off,
             "ratio": rules.negatives_per_positive,
-            "max_positives": None if rules.max_patches == "all" else int(rules.max_patches * share),
-            "members": table.members,
-            "stopping": "deposit" if table.stops_early else "none",
+            "max_positives": self._most_positives,
+            **super().drawing(table),
         }
+
+    @property
+    def _most_positives(self) -> int | None:
+        """Deposit cells to train on at most, at least one of each known deposit; None for all."""
+        most = self.study.samples.max_patches
+        return None if most == "all" else max(self._within(most), len(self.known))
+
+    def _within(self, max_patches: int) -> int:
+        """Deposit cells that leave room for their negatives."""
+        return int(max_patches * (1 / (1 + self.study.samples.negatives_per_positive)))

@@ -487,7 +487,7 @@ def test_forged_forests_are_refused(what, message, tmp_path):
 def test_unknown_kinds_settings_and_layers_list_what_is_allowed():
     with pytest.raises(ValueError, match=r"no model 'svm'. Choose one of forest, boosting, .*, dl4, cbam"):
         make("svm", LAYERS)
-    with pytest.raises(ValueError, match=r"'forest' has no setting 'epochs'. It has max_depth, max_features"):
+    with pytest.raises(ValueError, match=r"'forest' has no setting 'epochs'. It has balanced, max_depth"):
         make("forest", LAYERS, epochs=3)
     with pytest.raises(ValueError, match=r"'dl3' has no setting 'blocks'. It has batch_size, blend, device"):
         make("dl3", LAYERS, blocks=2)

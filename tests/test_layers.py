@@ -32,7 +32,7 @@ LEVELS = [
     ["inputs"],
     ["work"],
     ["comparison", "building", "companions"],
-    ["reasons", "handover"],
+    ["reasons", "handover", "mapping", "point_study"],
     ["targeting"],
     ["scenery"],
     ["reporting"],

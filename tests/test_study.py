@@ -218,7 +218,7 @@ def test_words_of_the_study_become_parameters_of_the_models(folder: Path) -> Non
     forest, boosting, logistic, pu, devnet = (table.parameters() for table in tables)
     assert forest == {
         "n_estimators": 5, "max_depth": 7, "max_features": 3, "min_samples_leaf": 4, "search": 6,
-        "patch_shape": (3, 3, 3),
+        "patch_shape": (3, 3, 3), "balanced": False,
     }  # fmt: skip
     assert (boosting["n_estimators"], boosting["l2"]) == (9, 2.0)
     assert boosting["monotone"] == {"fault_distance": "decreasing"}

@@ -27,6 +27,7 @@ from rich.progress import (
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
+    from mpm3d.point_study import PointRun
     from mpm3d.stages import Run
 
 console = Console(soft_wrap=True)
@@ -78,7 +79,7 @@ def plainly() -> Iterator[None]:
 
 @contextmanager
 def running(path: Path, runs: Path | None, overwrite: bool) -> Iterator[Run]:
-    """A checked study with its run folder held."""
+    """A checked study on a grid with its run folder held."""
     with plainly():
         from mpm3d import stages, study
         from mpm3d.run import RunFolder
@@ -87,6 +88,22 @@ def running(path: Path, runs: Path | None, overwrite: bool) -> Iterator[Run]:
         folder = RunFolder(loaded.run_folder, command=sys.argv, overwrite=overwrite)
         with folder.locked():
             yield stages.Run(loaded, folder, say=say, bar=bar)
+
+
+@contextmanager
+def running_points(path: Path, runs: Path | None, overwrite: bool) -> Iterator[PointRun | None]:
+    """A checked study of a table of points with its run folder held; None if the study is on a grid."""
+    with plainly():
+        from mpm3d import point_study, study
+        from mpm3d.run import RunFolder
+
+        if not path.is_file() or not study.is_of_points(path):
+            yield None
+            return
+        loaded = study.load_points(path, runs=runs)
+        folder = RunFolder(loaded.run_folder, command=sys.argv, overwrite=overwrite)
+        with folder.locked():
+            yield point_study.PointRun(loaded, folder, say=say, bar=bar)
 
 
 def command() -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mpm3d.cli.talk import Overwrite, Runs, StudyPath, command, plainly, running, say
+from mpm3d.cli.talk import Overwrite, Runs, StudyPath, command, plainly, running, running_points, say
 
 
 def init(path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("study.toml")) -> None:
@@ -31,8 +31,14 @@ def check(
 ) -> None:
     """Look at everything the study names, built or not, and say what seems wrong."""
     with plainly():
-        from mpm3d import checking
+        from mpm3d import checking, point_study
+        from mpm3d import study as studies
 
+        if study.is_file() and studies.is_of_points(study):
+            said = point_study.check(studies.load_points(study, runs=runs))
+            for line in [json.dumps({"study": str(study), "said": said}, indent=2)] if as_json else said:
+                typer.echo(line)
+            return
         found = checking.check_study(study, runs=runs)
         if as_json:
             typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
@@ -53,8 +59,12 @@ def build(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> 
 
 def fit(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -> None:
     """Fit the models of the study on all known deposits."""
-    from mpm3d import stages
+    from mpm3d import point_study, stages
 
+    with running_points(study, runs, overwrite) as points:
+        if points is not None:
+            point_study.fit_models(points)
+            return
     with running(study, runs, overwrite) as run:
         stages.fit_models(run)
 
@@ -75,8 +85,14 @@ def validate(
     overwrite: Overwrite = False,
 ) -> None:
     """Compare the models: the published random split beside spatial blocks and whole deposits left out."""
-    from mpm3d import stages
+    from mpm3d import point_study, stages
 
+    with running_points(study, runs, overwrite) as points:
+        if points is not None:
+            point_study.compare(
+                points, full=full, schemes=_names(scheme), models=_names(models), repeats=repeats
+            )
+            return
     with running(study, runs, overwrite) as run:
         stages.compare(run, full=full, schemes=_names(scheme), models=_names(models), repeats=repeats)
 
@@ -107,8 +123,12 @@ def predict(
     ] = False,
 ) -> None:
     """Score the whole volume block by block; an interrupted run goes on where it stopped."""
-    from mpm3d import stages
+    from mpm3d import point_study, stages
 
+    with running_points(study, runs, overwrite) as points:
+        if points is not None:
+            point_study.predict_volume(points, model=model)
+            return
     if processes is None and workers is not None and not scheduler:
         processes = workers > 1
     with running(study, runs, False) as run:
@@ -207,7 +227,8 @@ def run_all(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -
     typed = _typed(study, runs)
     with running(study, runs, overwrite) as run:
         stages.everything(run, study=typed)
-        say(f"\nSee it in 3D:  {command()} view {typed}")
+        if not run.grid.is_map:
+            say(f"\nSee it in 3D:  {command()} view {typed}")
 
 
 def _typed(study: Path, runs: Path | None) -> str:

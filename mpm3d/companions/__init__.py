@@ -99,7 +99,7 @@ def write(run: Run, number: int) -> None:
     run.say(f"{kind}: {_said_domain(sums['domain'], domain)}")
     run.say(f"{kind}: {_said_distance(sums['known_distance'], stand_off)}")
     if "spread" in sums:
-        run.say(f"{kind}: {_said_spread(sums['spread'])}")
+        run.say(f"{kind}: {_said_spread(sums['spread'], run.space)}")
     _calibrate(run, number, known)
     run.folder.finish(f"companions {kind}", hash_of(*(group.key for group in groups)), started, **sums)
 
@@ -117,13 +117,15 @@ def compare_models(run: Run) -> None:
     first = place_of(run, 0)
     if len(numbers) < 2:
         if drop(first, "agreement", layers.AGREEMENT):
-            run.say("agreement: removed, no second model of the study has scored the volume as it is now.")
+            run.say(
+                f"agreement: removed, no second model of the study has scored the {run.space} as it is now."
+            )
         return
     known, share = _known(run), best_share(run).share
     places = [place_of(run, number) for number in numbers]
     kinds = [run.study.models[number].kind for number in numbers]
     keys = [_percentile_key(place, known) for place in places]
-    with run.bar("rank the volume") as progress:
+    with run.bar(f"rank the {run.space}") as progress:
         for done, (place, key) in enumerate(zip(places, keys, strict=True), start=1):
             write_percentiles(place, key, known)
             progress(done, len(places))
@@ -182,7 +184,7 @@ def _calibrate(run: Run, number: int, known: NDArray[np.int64]) -> None:
             )
         return
     key = _percentile_key(place, known)
-    with run.bar("rank the volume"):
+    with run.bar(f"rank the {run.space}"):
         n_eligible = write_percentiles(place, key, known)
     cells = {deposit.name: len(deposit.cells) for deposit in run.known}
     size = max(cells.values())
@@ -191,7 +193,7 @@ def _calibrate(run: Run, number: int, known: NDArray[np.int64]) -> None:
     sums = _written(run, place, layers.calibrated_group(place, found, hash_of(key, text)))
     write_text(run.path(f"calibration_{table.kind}.json"), text)
     mean = sums["chance"] / max(1.0, sums["n"])
-    run.say(f"{table.kind}: {_said_chances(found, len(ranks), mean)}")
+    run.say(f"{table.kind}: {_said_chances(found, len(ranks), mean, run.space)}")
 
 
 def _said_domain(sums: dict[str, float], domain: Domain) -> str:
@@ -213,17 +215,17 @@ def _said_distance(sums: dict[str, float], stand_off: float) -> str:
     )
 
 
-def _said_chances(found: Calibration, n_deposits: int, mean: float) -> str:
+def _said_chances(found: Calibration, n_deposits: int, mean: float, space: str = "volume") -> str:
     return (
         f"chances by {found.method} from {n_deposits} left-out deposits; the best cell has "
         f"{float(found.apply(1.0)):.2g}, the mean is {mean:.2g}. They hold if one deposit like those is "
-        "hidden in the volume, which nobody knows."
+        f"hidden in the {space}, which nobody knows."
     )
 
 
-def _said_spread(sums: dict[str, float]) -> str:
+def _said_spread(sums: dict[str, float], space: str = "volume") -> str:
     n = max(1.0, sums["n"])
     spread = float(np.sqrt(sums["spread2"] / n))
     whole = float(np.sqrt(max(0.0, sums["score2"] / n - (sums["score"] / n) ** 2)))
-    ratio = f", {spread / whole:.0%} of the standard deviation of the score over the volume" if whole else ""
+    ratio = f", {spread / whole:.0%} of the standard deviation of the score over the {space}" if whole else ""
     return f"members differ by {spread:.2g} from their mean (root mean square){ratio}."

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mpm3d import cube, evaluate, fit, samples
+from mpm3d.comparison.final import Row, rows_of, scores_of
 from mpm3d.splits import reference_rows
 from mpm3d.study import ModelTable
-from mpm3d.validate.rows import by_style, deposit_row, deposits, style_values
+from mpm3d.validate.rows import deposit_row
 from mpm3d.work import Run
-
-Row = dict[str, Any]
 
 
 def blind_rows(
@@ -40,7 +37,7 @@ def blind_rows(
         return [], []
     members, _ = fit.load_members(run.path(run.model_folder(run.study.models.index(table))))
     shape, ds = members[0].patch_shape, cube.open(run.study.cube_place)
-    eligible = _scores(members, drawn, reference_rows(drawn))
+    eligible = scores_of(members, drawn, reference_rows(drawn))
     weights = np.full(len(eligible), population / len(eligible))
     ranks, precision = {}, []
     for deposit in run.blind:
@@ -48,39 +45,7 @@ def blind_rows(
         ranks[deposit.name] = evaluate.volume_ranks(score, eligible)
         precision.append(evaluate.average_precision(score, eligible, weights=weights))
     styles = {deposit.name: deposit.style for deposit in run.deposits}
-    rows = _rows(table.kind, ranks, precision, styles, drawn.deposits)
+    rows = rows_of((table.kind, "blind"), ranks, precision, drawn, styles)
     known = drawn.deposits
     each = [deposit_row((table.kind, "blind", name), [r], styles, known, False) for name, r in ranks.items()]
     return rows, each
-
-
-def _scores(members: list[Any], drawn: samples.Samples, rows: Any) -> Any:
-    background = drawn.take(rows).cropped(members[0].patch_shape)
-    return fit.ensemble_score(members, background.patches)[0]
-
-
-def _rows(
-    kind: str, ranks: dict[str, Any], precision: list[float], styles: dict[str, str], known: tuple[str, ...]
-) -> list[Row]:
-    area, inside = evaluate.auc(ranks), evaluate.capture(ranks)
-    each = [("auc", list(area.each.values())), ("average precision", precision)]
-    each += [
-        (f"capture@{share:g}", [float(part[at]) for part in inside.each.values()])
-        for at, share in enumerate(inside.shares)
-    ]
-    each.append(("median_rank", [float(np.median(values)) for values in ranks.values()]))
-    rows = [
-        _row(kind, metric, float(np.mean(values)), min(values), max(values), len(values))
-        for metric, values in each
-    ]
-    nan = float("nan")
-    for style, part in by_style(ranks, styles, known).items():
-        rows += [_row(kind, name, v, nan, nan, len(part)) for name, v in style_values(part, style).items()]
-    return rows
-
-
-def _row(kind: str, metric: str, mean: float, low: float, high: float, n: int) -> Row:
-    return {
-        "model": kind, "scheme": "blind", "metric": metric, "mean": mean, "low": low, "high": high, "n": n,
-        "n_of": deposits(n).split()[1], "optimistic": False,
-    }  # fmt: skip

@@ -13,6 +13,7 @@ from mpm3d import evaluate, labels, validate
 from mpm3d.samples import BACKGROUND, Samples
 from mpm3d.splits import BlockFold
 from mpm3d.validate.outcome import Outcome
+from mpm3d.validate.settings import PUBLISHED, TRAINED
 
 MOST = 4_000
 """About so many cells are drawn as dots."""
@@ -22,6 +23,7 @@ _SCHEMES = {
     "block": "spatial blocks",
     "deposit": "one deposit left out at a time",
     "deposit, published negatives": "one deposit left out, negatives know it (as published)",
+    "deposit, among trained rows": "one deposit left out, ranked among rows of the training too",
 }
 _OPTIMISTIC = "OPTIMISTIC, test patches share cells with training patches"
 
@@ -33,6 +35,7 @@ def draw(
     *,
     blocks: list[BlockFold] | None = None,
     note: str = "",
+    space: str = "volume",
 ) -> list[Path]:
     """Draw what there is to draw of a comparison.
 
@@ -48,6 +51,8 @@ def draw(
         Blocks to colour the samples by; deposits otherwise.
     note : str
         The study's note.
+    space : str
+        What shares of the cells are shares of, ``"area"`` for a map.
 
     Returns
     -------
@@ -63,10 +68,16 @@ def draw(
         made.append(_roc(found, scheme, folder, note))
     if found.ranks:
         said = _with(note, found.optimistic[found.leading], found.leading)
-        made.append(evaluate.draw_pa_curve(found.curves, folder / "pa_curve.png", left_out=True, note=said))
-        made.append(evaluate.draw_capture(found.ranks, folder / "capture.png", note=said))
+        made.append(
+            evaluate.draw_pa_curve(
+                found.curves, folder / "pa_curve.png", left_out=True, note=said, space=space
+            )
+        )
+        made.append(evaluate.draw_capture(found.ranks, folder / "capture.png", note=said, space=space))
         places = _distances(found, drawn)
-        made.append(evaluate.draw_score_distance(places, folder / "score_distance.png", note=said))
+        made.append(
+            evaluate.draw_score_distance(places, folder / "score_distance.png", note=said, space=space)
+        )
     scheme = found.leading or "random"
     curves = found.reliability(scheme)
     if curves:
@@ -100,7 +111,7 @@ def _roc(found: validate.Comparison, scheme: str, folder: Path, note: str) -> Pa
     title = f"ROC, {_SCHEMES[scheme]}"
     if found.optimistic[scheme]:
         title += f"\n{_OPTIMISTIC if found.shared[scheme][0] else 'OPTIMISTIC, test among training samples'}"
-    name = scheme.split(",")[0] if "," not in scheme else "deposit_published"
+    name = {PUBLISHED: "deposit_published", TRAINED: "deposit_trained"}.get(scheme, scheme)
     return evaluate.draw_roc(curves, folder / f"roc_{name}.png", title=title, note=note)
 
 
@@ -125,7 +136,8 @@ def _distances(
                 parts += _of_fold(one, drawn)
         distance, rank, ore = (np.concatenate(part) for part in zip(*parts, strict=True))
         step = max(1, len(distance) // MOST)
-        places[model] = (distance[::step], rank[::step], ore[::step])
+        kept = ore | (np.arange(len(ore)) % step == 0)  # of few deposit cells none is to be lost
+        places[model] = (distance[kept], rank[kept], ore[kept])
     return places
 
 

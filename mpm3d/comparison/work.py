@@ -12,15 +12,16 @@ from typing import Any
 import pandas as pd
 
 import mpm3d
-from mpm3d import cube, validate
+from mpm3d import validate
 from mpm3d.comparison import figures
 from mpm3d.comparison.blind import blind_rows
+from mpm3d.comparison.in_sample import in_sample_rows
 from mpm3d.errors import StudyError
 from mpm3d.run import hash_of, versions, write_text
 from mpm3d.samples import Samples
 from mpm3d.splits import BlockFold
 from mpm3d.study import ModelTable
-from mpm3d.work import Run
+from mpm3d.work import Run, Work
 
 _MOST = 8.0  # GB of patches
 _FILES = ("comparison.csv", "comparison_deposits.csv", "comparison.json")
@@ -60,7 +61,7 @@ class Plan:
 
 
 def plan(
-    run: Run,
+    run: Work,
     *,
     full: bool = False,
     schemes: Sequence[str] | None = None,
@@ -71,7 +72,7 @@ def plan(
 
     Parameters
     ----------
-    run : Run
+    run : Work
         The study.
     full : bool
         Rank against every cell.
@@ -111,7 +112,7 @@ def plan(
     )
 
 
-def compare(run: Run, chosen: Plan) -> pd.DataFrame:
+def compare(run: Work, chosen: Plan) -> pd.DataFrame:
     """Validate the models of a plan, rank the blind deposits; print it, keep tables and figures.
 
     The models have been fitted. Folds that are finished are kept in ``validation/`` of the run folder, also
@@ -119,7 +120,7 @@ def compare(run: Run, chosen: Plan) -> pd.DataFrame:
 
     Parameters
     ----------
-    run : Run
+    run : Work
         The study.
     chosen : Plan
         From `plan`.
@@ -140,15 +141,17 @@ def compare(run: Run, chosen: Plan) -> pd.DataFrame:
         table = pd.read_csv(run.path("comparison.csv"))
         run.say(f"validation: done already, used as it is.\n{side_by_side(table)}")
         return table
-    drawn = run.draw_samples(run.grid.n_cells) if chosen.full else run.samples
+    drawn = run.samples
+    if chosen.full and isinstance(run, Run):
+        drawn = run.draw_samples(run.grid.n_cells)
     if run.folder.overwrite:
         for kind in chosen.kinds:
             validate.forget(run.path("validation"), kind)
     parts = [_validated(run, table, drawn, chosen) for table in chosen.tables]
     found = parts[0].joined(parts[1:])
     table, deposits = _tables(run, chosen, found, drawn)
-    said, blocks = found.paragraph(), _blocks(run, chosen, found, drawn)
-    figures.draw(found, drawn, run.path("figures"), blocks=blocks, note=run.study.note)
+    said, blocks = found.paragraph(run.space), _blocks(run, chosen, found, drawn)
+    figures.draw(found, drawn, run.path("figures"), blocks=blocks, note=run.study.note, space=run.space)
     write_text(run.path("comparison.csv"), table.to_csv(index=False, lineterminator="\n"))
     write_text(run.path("comparison_deposits.csv"), deposits.to_csv(index=False, lineterminator="\n"))
     write_text(run.path("comparison.json"), _json(run, chosen, found, (table, deposits), said))
@@ -161,14 +164,14 @@ def compare(run: Run, chosen: Plan) -> pd.DataFrame:
     return table
 
 
-def _key(run: Run, chosen: Plan) -> str:
+def _key(run: Work, chosen: Plan) -> str:
     rules = run.study.validation.model_dump(exclude={"schemes", "repeats", "calibration"})
     tables = [table.model_dump() for table in chosen.tables]
     how = [chosen.schemes, chosen.repeats, chosen.full, rules]
     return hash_of(run.labels_key, tables, how, mpm3d.__version__)
 
 
-def _only(run: Run, chosen: Plan) -> str:
+def _only(run: Work, chosen: Plan) -> str:
     others = [table.kind for table in run.study.models if table.kind not in chosen.kinds]
     if not others:
         return ""
@@ -178,29 +181,24 @@ def _only(run: Run, chosen: Plan) -> str:
     )
 
 
-def _blocks(run: Run, chosen: Plan, found: validate.Comparison, drawn: Samples) -> list[BlockFold] | None:
+def _blocks(run: Work, chosen: Plan, found: validate.Comparison, drawn: Samples) -> list[BlockFold] | None:
     """The blocks of the first repeat."""
     if "block" not in found.schemes:
         return None
     return validate.blocks(drawn, _settings(run, chosen.tables[0], drawn, chosen), seed=run.study.seed)
 
 
-def _settings(run: Run, table: ModelTable, drawn: Samples, chosen: Plan) -> validate.Settings:
+def _settings(run: Work, table: ModelTable, drawn: Samples, chosen: Plan) -> validate.Settings:
     rules = run.study.validation
     return validate.Settings(
-        **run.drawing(table), population=_population(run, drawn), schemes=chosen.schemes,
+        **run.drawing(table), population=run.population(drawn), schemes=chosen.schemes,
         repeats=chosen.repeats[table.kind], folds=rules.folds, buffer=rules.buffer, size=rules.size,
-        axis=rules.axis, negatives=rules.negatives,
+        axis=rules.axis, negatives=rules.negatives, deposit_buffer=rules.deposit_buffer,
+        unseen=run.unseen,
     )  # fmt: skip
 
 
-def _population(run: Run, drawn: Samples) -> int:
-    """Cells of the study volume outside the known deposits."""
-    counted = cube.open(run.study.cube_place)[cube.STUDY_VOLUME].attrs.get("n_cells", run.grid.n_cells)
-    return int(counted) - int((drawn.label == 1).sum())
-
-
-def _validated(run: Run, table: ModelTable, drawn: Samples, chosen: Plan) -> validate.Comparison:
+def _validated(run: Work, table: ModelTable, drawn: Samples, chosen: Plan) -> validate.Comparison:
     settings = _settings(run, table, drawn, chosen)
     with run.bar(f"validate {table.kind}") as progress:
         return validate.validate(
@@ -210,13 +208,15 @@ def _validated(run: Run, table: ModelTable, drawn: Samples, chosen: Plan) -> val
 
 
 def _tables(
-    run: Run, chosen: Plan, found: validate.Comparison, drawn: Samples
+    run: Work, chosen: Plan, found: validate.Comparison, drawn: Samples
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of the comparison and of the deposits, blind ones last."""
-    population = _population(run, drawn)
-    blind = [blind_rows(run, table, drawn, population) for table in chosen.tables]
-    rows = [*found.rows, *(row for each, _ in blind for row in each)]
-    deposits = [*found.deposits.to_dict("records"), *(row for _, each in blind for row in each)]
+    """Rows of the comparison and of the deposits, those in sample and blind ones last."""
+    population = run.population(drawn)
+    more = [in_sample_rows(run, table, drawn, population) for table in chosen.tables]
+    if isinstance(run, Run):
+        more += [blind_rows(run, table, drawn, run.population(drawn)) for table in chosen.tables]
+    rows = [*found.rows, *(row for each, _ in more for row in each)]
+    deposits = [*found.deposits.to_dict("records"), *(row for _, each in more for row in each)]
     return (
         pd.DataFrame(rows, columns=list(validate.COLUMNS)),
         pd.DataFrame(deposits, columns=list(found.deposits.columns)),
@@ -228,7 +228,7 @@ def _crossings(found: validate.Comparison) -> dict[str, dict[str, Any] | None]:
 
 
 def _json(
-    run: Run, chosen: Plan, found: validate.Comparison, tables: tuple[pd.DataFrame, pd.DataFrame], said: str
+    run: Work, chosen: Plan, found: validate.Comparison, tables: tuple[pd.DataFrame, pd.DataFrame], said: str
 ) -> str:
     table, deposits = tables
     whole = {
@@ -241,7 +241,7 @@ def _json(
         "settings": {t.kind: t.model_dump(mode="json") for t in chosen.tables},
         "validation": run.study.validation.model_dump(mode="json")
         | {"schemes": found.schemes, "repeats": chosen.repeats, "full": chosen.full, "buffer": found.buffer},
-        "samples": run.study.samples.model_dump(mode="json"),
+        "samples": run.drawing_rules,
         "seed": run.study.seed,
         "sizes": {"reference": found.n_reference, "eligible": found.population},
         "crossings": _crossings(found),
@@ -281,10 +281,12 @@ def check_memory(run: Run) -> None:
 
 
 _SCHEMES = {
+    "in sample": ("in sample", ("auc", "capture@0.02")),
     "random": ("random split", ("accuracy", "auc", "f1")),
     "block": ("block", ("auc", "capture@0.02")),
     "deposit": ("left out", ("auc", "capture@0.02", "median_rank")),
     "deposit, published negatives": ("left out, published negatives", ("auc", "capture@0.02", "median_rank")),
+    "deposit, among trained rows": ("left out, among trained rows", ("auc", "capture@0.02", "median_rank")),
     "blind": ("blind", ("auc", "capture@0.02", "median_rank")),
 }
 _METRICS = {"auc": "AUC", "f1": "F1", "capture@0.02": "best 2 %", "median_rank": "median rank"}
@@ -310,5 +312,8 @@ def side_by_side(table: pd.DataFrame) -> str:
                 label = f"{name}{mark} {_METRICS.get(metric, metric)}"
                 rows[label] = ["–" if value is None else f"{value:.3f}" for value in values]
     wide = pd.DataFrame.from_dict(rows, orient="index", columns=models)
-    note = "\n* optimistic: test patches share cells with training patches." if leaks.any() else ""
+    note = ""
+    if leaks.any():
+        said = "test patches share cells with training patches"
+        note = f"\n* optimistic: {said}{', or were trained on' if 'in sample' in leaks else ''}."
     return f"{wide.to_string()}{note}"

@@ -36,7 +36,9 @@ _STAR: dict[str, Any] = {"marker": "*", "markersize": 11, "markeredgecolor": "bl
 _SHARES = (0.01, 0.02, 0.05, 0.1)
 
 
-def draw_pa_curve(curves: Mapping[str, PACurve], path: str | Path, *, left_out: bool, note: str = "") -> Path:
+def draw_pa_curve(
+    curves: Mapping[str, PACurve], path: str | Path, *, left_out: bool, note: str = "", space: str = "volume"
+) -> Path:
     """Draw P-A curves with their crossings to a picture file.
 
     The left axis is the share of known deposits captured, rising as the threshold falls; the right axis is
@@ -52,6 +54,8 @@ def draw_pa_curve(curves: Mapping[str, PACurve], path: str | Path, *, left_out: 
         True when the deposits were left out of training, False for in-sample curves. The title says which.
     note : str
         The study's note, set below the picture.
+    space : str
+        What shares of the cells are shares of: ``"volume"``, or ``"area"`` for a map.
 
     Returns
     -------
@@ -70,14 +74,14 @@ def draw_pa_curve(curves: Mapping[str, PACurve], path: str | Path, *, left_out: 
     floor = volume_axis(axes, float(steps.min()) if len(steps) else 1e-2)
     line = np.geomspace(floor, 1, 400)
     handles: list[Artist] = []
-    handles += axes.plot(line, 1 - line, color=GREY, dashes=(1, 1), label="volume (right axis)")
+    handles += axes.plot(line, 1 - line, color=GREY, dashes=(1, 1), label=f"{space} (right axis)")
     for number, (name, curve) in enumerate(curves.items()):
-        handles += _draw_pa(axes, name, curve, look(number), floor)
+        handles += _draw_pa(axes, name, curve, look(number), floor, space)
     axes.set(ylim=(0, 1.02))
-    share_axis(axes, "x", "threshold, as volume rank (best cells left), % of the eligible volume")
+    share_axis(axes, "x", f"threshold, as {space} rank (best cells left), % of the eligible {space}")
     share_axis(axes, "y", "share of known deposits captured, %")
     right = axes.secondary_yaxis("right", functions=(_upside_down, _upside_down))
-    right.set_ylabel("share of the volume (from the top down), %")
+    right.set_ylabel(f"share of the {space} (from the top down), %")
     right.yaxis.set_major_formatter(percent)
     axes.grid(alpha=0.25)
     kind = "deposits left out of training" if left_out else "IN-SAMPLE: deposits that the model was fitted on"
@@ -89,11 +93,13 @@ def _upside_down(values: Any) -> Any:
     return 1 - values
 
 
-def _draw_pa(axes: Axes, name: str, curve: PACurve, style: Mapping[str, Any], floor: float) -> list[Artist]:
+def _draw_pa(
+    axes: Axes, name: str, curve: PACurve, style: Mapping[str, Any], floor: float, space: str
+) -> list[Artist]:
     where = crossing(curve)
     text = f"{name} ({len(curve.deposits)} deposits), no crossing"
     if where is not None:
-        text = f"{name}: {where.captured:.0%} in {where.volume:.2%} of the volume"
+        text = f"{name}: {where.captured:.0%} in {where.volume:.2%} of the {space}"
     volume = np.maximum(curve.volume, floor)
     drawn = axes.step(volume, curve.captured, where="post", label=plain(text), **style)
     if where is not None:
@@ -103,7 +109,9 @@ def _draw_pa(axes: Axes, name: str, curve: PACurve, style: Mapping[str, Any], fl
     return list(drawn)
 
 
-def draw_capture(ranks: Mapping[str, Ranks], path: str | Path, *, note: str = "") -> Path:
+def draw_capture(
+    ranks: Mapping[str, Ranks], path: str | Path, *, note: str = "", space: str = "volume"
+) -> Path:
     """Draw capture curves: the share of left-out deposits inside the best cells of the volume.
 
     Lines stand at the best 1, 2, 5 and 10 %; the legend says what the best 2 % hold.
@@ -116,6 +124,8 @@ def draw_capture(ranks: Mapping[str, Ranks], path: str | Path, *, note: str = ""
         The file; its suffix says the format, such as ``.png``.
     note : str
         The study's note, set below the picture.
+    space : str
+        What shares of the cells are shares of: ``"volume"``, or ``"area"`` for a map.
 
     Returns
     -------
@@ -144,7 +154,7 @@ def draw_capture(ranks: Mapping[str, Ranks], path: str | Path, *, note: str = ""
     for mark in _SHARES:
         axes.axvline(mark, color="0.8", linewidth=0.8, zorder=0)
     axes.set(ylim=(0, 1.02))
-    share_axis(axes, "x", "best cells, % of the eligible volume")
+    share_axis(axes, "x", f"best cells, % of the eligible {space}")
     share_axis(axes, "y", "cells of left-out deposits inside, %\n(mean over deposits)")
     axes.grid(axis="y", alpha=0.25)
     n = len({deposit for deposits in ranks.values() for deposit in deposits})

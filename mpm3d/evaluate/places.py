@@ -39,7 +39,9 @@ _MARKERS = "os^DvPX<>phd"
 _MOST = 4000  # dots of one kind; more only hide each other
 
 
-def draw_score_distance(places: Mapping[str, Place], path: str | Path, *, note: str = "") -> Path:
+def draw_score_distance(
+    places: Mapping[str, Place], path: str | Path, *, note: str = "", space: str = "volume"
+) -> Path:
     """Draw volume ranks against the distance to the nearest known deposit, one panel per model.
 
     A line is the median rank of the eligible cells at that distance, a band their quartiles, points are the
@@ -56,6 +58,8 @@ def draw_score_distance(places: Mapping[str, Place], path: str | Path, *, note: 
         The file; its suffix says the format, such as ``.png``.
     note : str
         The study's note, set below the picture.
+    space : str
+        What shares of the cells are shares of: ``"volume"``, or ``"area"`` for a map.
 
     Returns
     -------
@@ -86,7 +90,7 @@ def draw_score_distance(places: Mapping[str, Place], path: str | Path, *, note: 
     for axes in panels[max(0, len(cells) - columns) : len(cells)]:
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(f"distance to known deposit, {unit}", fontsize=9)
-    figure.supylabel("volume rank, % of the eligible volume", fontsize=10)
+    figure.supylabel(f"{space} rank, % of the eligible {space}", fontsize=10)
     told = "ρ: rank correlation of nearness and score over the eligible cells"
     title = f"Score against distance from the nearest known deposit cell\n{told}"
     frame(figure, title, _distance_handles(), note)

@@ -40,6 +40,9 @@ class Forest(Tabular):
         Trials of a search for the trees, their depth, features and leaves inside ``fit``, 0 for none. The
         first trial is the settings given. It needs Optuna. See
         `mpm3d.models.forest_search.search_settings`.
+    balanced : bool
+        Deposit cells and others weigh alike in each tree, however many there are of each: for few deposits
+        among all other cells.
 
     Attributes
     ----------
@@ -76,6 +79,7 @@ class Forest(Tabular):
         n_jobs: int = 1,
         min_samples_leaf: int = 1,
         search: int = 0,
+        balanced: bool = False,
     ) -> None:
         self.layers = layers
         self.n_estimators = n_estimators
@@ -85,6 +89,7 @@ class Forest(Tabular):
         self.n_jobs = n_jobs
         self.min_samples_leaf = min_samples_leaf
         self.search = search
+        self.balanced = balanced
 
     @property
     def name(self) -> str:
@@ -125,6 +130,7 @@ class Forest(Tabular):
             "max_depth": self.max_depth,
             "max_features": max(1, min(self.max_features, n_features)),
             "min_samples_leaf": self.min_samples_leaf,
+            **({"class_weight": "balanced_subsample"} if self.balanced else {}),
         }
 
     def _probability(self, features: Float32) -> Float64:

@@ -91,9 +91,11 @@ def search_settings(
     fold, kind = _folds(target, groups, rng)
     seed, grown = (int(rng.integers(2**31 - 1)) for _ in range(2))
 
+    fixed = {name: first[name] for name in ("class_weight",) if name in first}
+
     def objective(trial: Any) -> float:
         forest = RandomForestClassifier(
-            **_propose(trial, first, features.shape[1]), random_state=grown, n_jobs=1
+            **_propose(trial, first, features.shape[1]), **fixed, random_state=grown, n_jobs=1
         )
         return _mean_auc(forest, features, target, fold)
 
@@ -103,7 +105,8 @@ def search_settings(
 
     with _quiet(optuna):
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-        study.enqueue_trial({name: value for name, value in first.items() if value is not None})
+        start = {name: value for name, value in first.items() if value is not None and name not in fixed}
+        study.enqueue_trial(start)
         study.optimize(objective, n_trials=trials, callbacks=[report])
     settings, auc = {**first, **study.best_params}, float(study.best_value)
     return Found(settings, auc, trials, kind, _notes(settings, auc, trials, kind))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mpm3d import view
+from mpm3d import mapping, view
 from mpm3d.errors import StudyError, require
 from mpm3d.scenery.bodies import bodies_of, holes_of, samples_of
 from mpm3d.scenery.listing import targets_of
@@ -52,6 +52,11 @@ def of(run: Run, *, model: str = "", beside: str = "") -> view.Scene:
     StudyError
         If something is missing, unfinished, damaged or of another run: a sentence with the command to give.
     """
+    if run.grid.is_map:
+        raise StudyError(
+            f"the study is a map, which has nothing to show in space. Its picture is {mapping.PICTURE} in "
+            f"the run folder; {mapping.SCORES} and targets.gpkg are for a GIS."
+        )
     first, number, other = (_number(run, kind) for kind in ("", model, beside or ""))
     if beside and other == number:
         raise StudyError(f"{beside!r} is shown already, name another model of the study beside it.")
@@ -164,6 +169,8 @@ def draw(
     run: Run, path: Path | None = None, *, exaggeration: float = 1.0, model: str = "", beside: str = ""
 ) -> Path:
     """Draw the targets to a picture file, without a display; two models side by side if one is ``beside``."""
+    if run.grid.is_map:
+        return mapping.draw(run, path)
     place = path or run.path("figures/targets.png")
     with run.bar("picture"):
         size = {"size": SIDE_BY_SIDE} if beside else {}

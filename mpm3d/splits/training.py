@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ def training_set(
     left_out : sequence of str
         Deposits to be tested on, or to stop on.
     ratio : float
-        Negatives per positive.
+        Negatives per positive; infinite for every background sample that is far enough.
     max_positives : int, optional
         Most positives, drawn in equal parts from the deposits as far as they reach.
     aware : bool
@@ -77,7 +78,7 @@ def training_set(
     avoided = positive | tested if aware else positive
     distance = labels.distance_to_cells(samples.xyz[pool], samples.xyz[avoided])
     allowed = pool[distance >= stand_off]
-    wanted = max(1, round(ratio * len(chosen)))
+    wanted = max(1, len(allowed) if math.isinf(ratio) else round(ratio * len(chosen)))
     if len(allowed) < wanted:
         farthest = f"{distance.max():.0f} m" if len(pool) else "nowhere"
         raise ValueError(

@@ -24,8 +24,11 @@ from mpm3d.study.models import (
     PuTable,
     WeightsTable,
 )
+from mpm3d.study.point_loading import is_of_points, load_points
+from mpm3d.study.point_table import PointSamplesTable, PointStudy, PointTable
 from mpm3d.study.raster_layers import BandsLayer, RasterLayer
 from mpm3d.study.tables import (
+    AnyStudy,
     CubeTable,
     DepositTable,
     GridTable,
@@ -40,10 +43,10 @@ from mpm3d.study.targets import TargetsTable
 from mpm3d.study.vector_layers import VectorLayer
 
 __all__ = [
-    "BandsLayer", "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable", "DepositTable", "DevnetTable",
-    "DistanceLayer", "DrillingTable", "ExplainTable", "ForestTable", "GridTable", "InsideLayer", "Layer",
-    "LogisticTable", "ModelLayer", "ModelTable", "NetworkTable", "PredictTable", "PuTable",
-    "RasterLayer", "SamplesTable", "SourceTable", "Study", "TargetsTable", "TopographyTable", "UbcLayer",
-    "ValidateTable", "VectorLayer", "VoxetLayer", "WeightsTable", "drillholes", "examine", "load", "sha256",
-    "template",
+    "AnyStudy", "BandsLayer", "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable", "DepositTable",
+    "DevnetTable", "DistanceLayer", "DrillingTable", "ExplainTable", "ForestTable", "GridTable",
+    "InsideLayer", "Layer", "LogisticTable", "ModelLayer", "ModelTable", "NetworkTable", "PointSamplesTable",
+    "PointStudy", "PointTable", "PredictTable", "PuTable", "RasterLayer", "SamplesTable", "SourceTable",
+    "Study", "TargetsTable", "TopographyTable", "UbcLayer", "ValidateTable", "VectorLayer", "VoxetLayer",
+    "WeightsTable", "drillholes", "examine", "is_of_points", "load", "load_points", "sha256", "template",
 ]  # fmt: skip

@@ -39,7 +39,7 @@ def contents_wrong(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
         names = [item.name for item in items if item is not None]
         twice = sorted({name for name in names if names.count(name) > 1})
         yield from (f"two {what}s are called {name!r}. Names must differ." for name in twice)
-    yield from _check_models(_tables(table, "models"), [str(t.get("name")) for t in _tables(table, "layers")])
+    yield from models_wrong(_tables(table, "models"), [str(t.get("name")) for t in _tables(table, "layers")])
     origin = {folder / s.file: s for s in sources if isinstance(s, SourceTable)}
     for item in (*layers, *deposits, *topography):
         yield from _missing_files(item, folder, origin)
@@ -68,8 +68,8 @@ def valid(kind: type[Table] | None, value: Any) -> Any:
         return None
 
 
-def _check_models(tables: Sequence[dict[str, Any]], layers: Sequence[str]) -> Iterator[str]:
-    """Kinds that are named twice, and layers of ``monotone`` that the study does not have."""
+def models_wrong(tables: Sequence[dict[str, Any]], layers: Sequence[str] | None) -> Iterator[str]:
+    """Kinds that are named twice, and layers of ``monotone`` that the study does not have, where known."""
     kinds = [str(t.get("kind")) for t in tables]
     for kind in sorted({kind for kind in kinds if kinds.count(kind) > 1}):
         yield f"[[models]] names {kind!r} {kinds.count(kind)} times. Name each kind once."
@@ -77,7 +77,7 @@ def _check_models(tables: Sequence[dict[str, Any]], layers: Sequence[str]) -> It
         found = valid(MODELS.get(str(table.get("kind"))), table)
         where, found = ("'pu', base", found.base) if isinstance(found, PuTable) else ("'boosting'", found)
         for layer in found.monotone if isinstance(found, BoostingTable) else ():
-            if layer not in layers:
+            if layers is not None and layer not in layers:
                 near = difflib.get_close_matches(layer, layers, n=1)
                 hint = f"Did you mean {near[0]!r}?" if near else f"It has {', '.join(layers)}."
                 yield f"monotone in [models {where}] names {layer!r}, the study has no such layer. {hint}"

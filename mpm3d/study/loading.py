@@ -69,6 +69,30 @@ def examine(path: str | Path, *, runs: str | Path | None = None) -> tuple[Study 
         If there is no such file, or it is not TOML.
     """
     place = Path(path)
+    table, problems = read_text(place)
+    if "table" in table:
+        raise StudyError(
+            f"{place.name} is a study of a table of points ([table]), which has no grid to work on. It can "
+            "be checked, validated, fitted, and its rows scored: mpm3d check, validate, fit and predict."
+        )
+    study: Study | None
+    try:
+        study = Study.model_validate({**table, **here(place, runs)})
+    except ValidationError as error:
+        problems += [sentence(one, table) for one in error.errors()]
+        study = valid(Study, {**_without(table, error), **here(place, runs)})
+    problems += contents_wrong(table, place.resolve().parent)
+    return study, list(dict.fromkeys(problems))
+
+
+def read_text(place: Path) -> tuple[dict[str, Any], list[str]]:
+    """What a ``study.toml`` says, with variables of the environment put in, and a sentence on each problem.
+
+    Raises
+    ------
+    StudyError
+        If there is no such file, or it is not TOML.
+    """
     if not place.is_file():
         raise StudyError(f"{place} is not a file. `mpm3d init {place}` writes a study to start from.")
     try:
@@ -78,18 +102,15 @@ def examine(path: str | Path, *, runs: str | Path | None = None) -> tuple[Study 
     unset: dict[str, list[str]] = {}
     table = _expand(raw, unset, "")
     problems = [unset_variable(name, places) for name, places in unset.items()]
-    folder = place.resolve().parent
-    here = {"folder": folder, "runs": Path(runs).resolve() if runs else folder / "runs"}
-    reserved = [key for key in here if key in table]
+    reserved = [key for key in ("folder", "runs") if key in table]
     problems += [f"{key!r} is not a key of study.toml. Remove it." for key in reserved]
-    study: Study | None
-    try:
-        study = Study.model_validate({**table, **here})
-    except ValidationError as error:
-        problems += [sentence(one, table) for one in error.errors()]
-        study = valid(Study, {**_without(table, error), **here})
-    problems += contents_wrong(table, folder)
-    return study, list(dict.fromkeys(problems))
+    return table, problems
+
+
+def here(place: Path, runs: str | Path | None) -> dict[str, Path]:
+    """Where a study lies, and where its run folders go."""
+    folder = place.resolve().parent
+    return {"folder": folder, "runs": Path(runs).resolve() if runs else folder / "runs"}
 
 
 def _without(table: Mapping[str, Any], error: ValidationError) -> dict[str, Any]:

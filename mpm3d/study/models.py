@@ -94,7 +94,8 @@ class ForestTable(_Patched):
     """A random forest.
 
     ``leaf`` is the least number of training cells in a leaf, ``search`` the number of trials in which Optuna
-    looks for the other settings (0: they are taken as they are).
+    looks for the other settings (0: they are taken as they are). With ``balanced`` ore and background weigh
+    alike in each tree.
     """
 
     kind: Literal["forest"]
@@ -103,6 +104,7 @@ class ForestTable(_Patched):
     features: Positive = 3
     leaf: Positive = 1
     search: Annotated[int, Field(ge=0)] = 0
+    balanced: bool = False
 
     def parameters(self) -> dict[str, Any]:
         """The settings by the names that the model's class has for them, for `mpm3d.models.make`."""

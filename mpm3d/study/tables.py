@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from mpm3d.grid import Grid
@@ -133,6 +134,9 @@ class SamplesTable(Table):
     ``max_patches`` of both classes together train a model, drawn evenly from the deposits, or ``"all"``: the
     cells of a deposit are alike, and more of them teach its place by heart. ``background`` cells are what
     scores are ranked against, ``pool`` cells what negatives are drawn from.
+
+    On a map, where a deposit is a cell or a few, what the study does not say is 100 negatives per positive,
+    all deposit cells, and a stand-off of 800 m or two cells, whichever is more.
     """
 
     stand_off: Annotated[float, Field(ge=0)] = 800.0
@@ -141,14 +145,23 @@ class SamplesTable(Table):
     background: Annotated[int, Field(ge=100)] = 50_000
     pool: Annotated[int, Field(ge=100)] | None = None
 
+    def on_map(self, cell: float) -> SamplesTable:
+        """The same, with what is not set as a map of cells of so many metres needs it."""
+        usual = {
+            "negatives_per_positive": 100.0, "max_patches": "all",
+            "stand_off": max(self.stand_off, 2 * cell),
+        }  # fmt: skip
+        return self.model_copy(update={k: v for k, v in usual.items() if k not in self.model_fields_set})
+
 
 class ValidateTable(Table):
     """``[validate]``, `Study.validation`: how the models are compared.
 
     Blocks are ``folds`` parts of space, cut in the gaps between deposits, unless ``size`` (cubes of
     so many metres, dealt to the folds) or ``axis`` (slabs) is given; training cells keep ``buffer`` metres
-    from the block that is tested (a patch and the stand-off, if not given). ``negatives = "published"`` keeps
-    negatives away from the deposit that is left out too.
+    from the block that is tested (a patch and the stand-off, if not given), and ``deposit_buffer`` metres
+    from a deposit that is left out. ``negatives = "published"`` keeps negatives away from that deposit too.
+    ``in_sample`` puts beside it how the final models rank what they were fitted on.
     """
 
     schemes: Annotated[tuple[Scheme, ...], Field(min_length=1)] = ("random", "block", "deposit")
@@ -159,6 +172,8 @@ class ValidateTable(Table):
     axis: Literal["x", "y", "z"] | None = None
     negatives: Literal["unaware", "published"] = "unaware"
     calibration: Literal["none", "isotonic", "venn-abers"] = "none"
+    deposit_buffer: Annotated[float, Field(ge=0)] = 0.0
+    in_sample: bool = False
 
     @field_validator("schemes")
     @classmethod
@@ -197,28 +212,14 @@ class SourceTable(Table):
     licence: str = ""
 
 
-class Study(Table):
-    """Everything a study says. Read one with `load`.
-
-    Tables and keys are described in the README and in the file that ``mpm3d init`` writes.
-    """
+class AnyStudy(Table):
+    """What a study on a grid and one of a table of points have in common."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     note: str = ""
     seed: Annotated[int, Field(ge=0)] = 0
-    grid: GridTable
-    topography: TopographyTable | None = None
-    cube: CubeTable = CubeTable()
-    layers: Annotated[list[Layer], Field(min_length=1)]
-    deposits: Annotated[list[DepositTable], Field(min_length=1)]
-    samples: SamplesTable = SamplesTable()
     models: Annotated[list[ModelTable], Field(min_length=1)] = Field(default=[ForestTable(kind="forest")])
     validation: ValidateTable = Field(default=ValidateTable(), alias="validate")  # pydantic has a validate
-    predict: PredictTable = PredictTable()
-    targets: TargetsTable = TargetsTable()
-    explain: ExplainTable = ExplainTable()
-    drilling: DrillingTable = DrillingTable()
-    sources: list[SourceTable] = Field(default=[])
     folder: Path = Field(default=Path(), exclude=True)
     runs: Path = Field(default=Path("runs"), exclude=True)
 
@@ -227,6 +228,49 @@ class Study(Table):
         """Where everything that the study produces goes."""
         return self.runs / self.name
 
+    def path(self, name: str) -> Path:
+        """A file of the study, relative to ``study.toml`` unless absolute; ``X.gz`` stands in for ``X``."""
+        return present(self.folder / name)
+
+
+class Study(AnyStudy):
+    """Everything a study says. Read one with `load`.
+
+    Tables and keys are described in the README and in the file that ``mpm3d init`` writes.
+    """
+
+    grid: GridTable
+    topography: TopographyTable | None = None
+    cube: CubeTable = CubeTable()
+    layers: Annotated[list[Layer], Field(min_length=1)]
+    deposits: Annotated[list[DepositTable], Field(min_length=1)]
+    samples: SamplesTable = Field(default=SamplesTable(), validate_default=True)
+    predict: PredictTable = PredictTable()
+    targets: TargetsTable = TargetsTable()
+    explain: ExplainTable = ExplainTable()
+    drilling: DrillingTable = DrillingTable()
+    sources: list[SourceTable] = Field(default=[])
+
+    @field_validator("samples")
+    @classmethod
+    def _samples_of_map(cls, value: SamplesTable, info: ValidationInfo) -> SamplesTable:
+        grid = info.data.get("grid")
+        if not isinstance(grid, GridTable) or grid.z is not None:
+            return value
+        return value.on_map(max(np.atleast_1d(grid.spacing).tolist()))
+
+    @field_validator("targets")
+    @classmethod
+    def _of_one_kind(cls, value: TargetsTable, info: ValidationInfo) -> TargetsTable:
+        grid = info.data.get("grid")
+        if not isinstance(grid, GridTable):
+            return value
+        if grid.z is None and value.min_volume is not None:
+            raise ValueError("min_volume is for volumes, and the study is a map. Use min_area, in m2")
+        if grid.z is not None and value.min_area is not None:
+            raise ValueError("min_area is for maps, and the grid has a z. Use min_volume, in m3")
+        return value
+
     @property
     def cube_place(self) -> str | Path:
         """Where the evidence cube lies: a folder, or a URL."""
@@ -234,7 +278,3 @@ class Study(Table):
         if not store:
             return self.run_folder / "cube.zarr"
         return store if "://" in store else self.folder / store
-
-    def path(self, name: str) -> Path:
-        """A file of the study, relative to ``study.toml`` unless absolute; ``X.gz`` stands in for ``X``."""
-        return present(self.folder / name)

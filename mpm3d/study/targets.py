@@ -16,7 +16,7 @@ class TargetsTable(Table):
     At most one of ``share`` of the eligible cells, ``percentile`` of their scores, a ``value`` of the score,
     and ``rule``: the volume at which the P-A curve of left-out deposits crosses, or the one of its largest
     Youden index. ``split`` cuts a body of more than 5 % of the volume again. ``weights`` of the ranking
-    count 0 where they are not named.
+    count 0 where they are not named. On a map ``min_area`` is the smallest target, in m2 (four cells).
     """
 
     share: Annotated[float, Field(gt=0, lt=1)] | None = None
@@ -24,6 +24,7 @@ class TargetsTable(Table):
     value: Annotated[float, Field(allow_inf_nan=False)] | None = None
     rule: Literal["crossing", "youden"] = "crossing"
     min_volume: Annotated[float, Field(ge=0)] | None = None
+    min_area: Annotated[float, Field(ge=0)] | None = None
     split: bool = True
     weights: dict[str, float] = Field(default=dict(WEIGHTS))
 

@@ -11,6 +11,7 @@ from mpm3d.study.drilling import DrillingTable
 from mpm3d.study.explaining import ExplainTable
 from mpm3d.study.layers import LAYERS
 from mpm3d.study.models import MODELS
+from mpm3d.study.point_table import PointSamplesTable, PointStudy, PointTable
 from mpm3d.study.tables import (
     CubeTable,
     DepositTable,
@@ -47,15 +48,15 @@ def _where(location: tuple[int | str, ...], table: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def sentence(error: Any, table: Mapping[str, Any]) -> str:
-    """One problem found by pydantic, in a geologist's words."""
+def sentence(error: Any, table: Mapping[str, Any], whole: type[Table] = Study) -> str:
+    """One problem found by pydantic, in a geologist's words; ``whole`` is the study that it was to be."""
     location, kind = tuple(error["loc"]), error["type"]
     if location and isinstance(location[-1], int) and not isinstance(error["input"], dict):
         location = location[:-1]  # one of several values of a key, which has the name
     where, key = _where(location[:-1], table), str(location[-1]) if location else ""
     inside = f" in [{where}]" if where else ""
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(key, _keys(location), n=1)
+        near = difflib.get_close_matches(key, _keys(location, whole), n=1)
         hint = f"Did you mean {near[0]!r}?" if near else "Remove it."
         return f"{key!r} is not a key{inside} (value {error['input']!r}). {hint}"
     if kind == "missing":
@@ -73,7 +74,7 @@ def sentence(error: Any, table: Mapping[str, Any]) -> str:
     return f"{key} = {error['input']!r}{inside}: {message[0].lower()}{message[1:]}."
 
 
-def _keys(location: tuple[int | str, ...]) -> list[str]:
+def _keys(location: tuple[int | str, ...], whole: type[Table]) -> list[str]:
     """Keys that are allowed where a wrong one stands."""
     tables: dict[str, type[Table]] = {
         "grid": GridTable, "topography": TopographyTable, "cube": CubeTable, "deposits": DepositTable,
@@ -81,6 +82,8 @@ def _keys(location: tuple[int | str, ...]) -> list[str]:
         "targets": TargetsTable, "explain": ExplainTable, "drilling": DrillingTable,
         "sources": SourceTable, **LAYERS, **MODELS,
     }  # fmt: skip
+    if whole is PointStudy:
+        tables |= {"table": PointTable, "samples": PointSamplesTable}
     named = [tables[str(step)] for step in location[:-1] if str(step) in tables]
-    fields = (named[-1] if named else Study).model_fields
+    fields = (named[-1] if named else whole).model_fields
     return [field.alias or name for name, field in fields.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from mpm3d import cube, handover, reasons, targets
+from mpm3d import cube, handover, mapping, reasons, targets
 from mpm3d.companions import best_share
 from mpm3d.reasons import Reason
 from mpm3d.run import hash_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["best_of", "cut", "delineate", "needs_validation", "table_of"]
 
 _FEWEST = 8  # cells of the smallest target, where the study does not say
+_FEWEST_ON_MAP = 4
 
 
 def needs_validation(run: Run) -> bool:
@@ -48,17 +49,28 @@ def cut(run: Run) -> targets.Delineation:
     ValueError
         If no cell is eligible, or none reaches the ``value`` of the study.
     """
-    table = run.study.targets
-    smallest = _FEWEST * run.grid.cell_volume if table.min_volume is None else table.min_volume
+    table, weights = run.study.targets, dict(run.study.targets.weights)
+    if run.grid.is_map:
+        weights.pop("depth", None)  # every cell of a map is at the ground
     settings = targets.Settings(
         share=None if table.value is not None else best_share(run).share, value=table.value,
-        min_volume=smallest, split=table.split, weights=table.weights,
+        min_volume=_smallest(run), split=table.split, weights=weights,
         stand_off=run.study.samples.stand_off,
     )  # fmt: skip
     known = {deposit.name: deposit.cells for deposit in run.known}
     scored = cube.open(run.path("prospectivity.zarr"))  # not closed: targets read their cells from it
     with run.bar("targets") as progress:
         return targets.delineate_by(scored, known, settings, ground=run.ground_heights, progress=progress)
+
+
+def _smallest(run: Run) -> float:
+    """Volume of the smallest target in m3; on a map its area times the height of a cell."""
+    table, grid = run.study.targets, run.grid
+    if grid.is_map:
+        return (_FEWEST_ON_MAP * grid.cell_area if table.min_area is None else table.min_area) * grid.spacing[
+            0
+        ]
+    return _FEWEST * grid.cell_volume if table.min_volume is None else table.min_volume
 
 
 def delineate(run: Run) -> targets.Delineation:
@@ -83,22 +95,36 @@ def delineate(run: Run) -> targets.Delineation:
     started = time.monotonic()
     found = cut(run)
     why = _why(run)
-    run.say(
-        f"targets: {why}, so the best {found.share:.2%} of the eligible cells are in, those with a score of "
-        f"{found.threshold:.6g} or more."
+    notes = (
+        f"{why}, so the best {found.share:.2%} of the eligible cells are in, those with a score of "
+        f"{found.threshold:.6g} or more.",
+        *found.notes,
     )
-    for note in found.notes:
-        run.say(f"targets: {note}")
-    holes = handover.plan_holes(run, found)
-    table = table_of(found, reasons.of(run, found), holes)
-    for note in handover.write(run, found, table, holes):
-        run.say(f"targets: {note}")
+    for note in notes:
+        run.say(f"targets: {mapping.of_area(note, run.grid) if run.grid.is_map else note}")
+    table = _written_map(run, found) if run.grid.is_map else _written(run, found)
     run.folder.finish(
         "targets", hash_of(run.study.targets.model_dump(), found.threshold), started, rule=why,
         threshold=found.threshold, share=found.share, n=len(found.targets), weights=dict(found.weights),
     )  # fmt: skip
     run.say(best_of(table))
     return found
+
+
+def _written(run: Run, found: targets.Delineation) -> pd.DataFrame:
+    """The table of targets with reasons and proposed holes, after every file of them is written."""
+    holes = handover.plan_holes(run, found)
+    table = table_of(found, reasons.of(run, found), holes)
+    for note in handover.write(run, found, table, holes):
+        run.say(f"targets: {note}")
+    return table
+
+
+def _written_map(run: Run, found: targets.Delineation) -> pd.DataFrame:
+    """The same on a map, which has areas and no holes."""
+    table = mapping.in_area(table_of(found, reasons.of(run, found), {}), run.grid)
+    mapping.write(run, found, table)
+    return table
 
 
 def _why(run: Run) -> str:

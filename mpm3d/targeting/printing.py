@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _MOST = 8
-_HEAD = (
-    "id", "kind", "ranking", "volume, million m3", "depth to top, m", "to known ore, m", "first reason",
-    "drillhole",
+# column, its head, unit, and how its numbers are written; what the table lacks is left out
+_COLUMNS: tuple[tuple[str, str, float, str], ...] = (
+    ("id", "id", 1, ""), ("kind", "kind", 1, ""), ("ranking", "ranking", 1, ".2f"),
+    ("volume_m3", "volume, million m3", 1e6, ",.2f"), ("area_m2", "area, km2", 1e6, ",.2f"),
+    ("depth_top", "depth to top, m", 1, ",.0f"), ("distance_m", "to known ore, m", 1, ",.0f"),
+    ("reasons_for", "first reason", 1, ""), ("hole", "drillhole", 1, ""),
 )  # fmt: skip
-_NUMBERS = range(2, 6)  # columns that stand to the right
+_EMPTY = {"reasons_for": "-", "hole": "none"}
 
 
 def best_of(table: pd.DataFrame) -> str:
@@ -35,12 +37,14 @@ def best_of(table: pd.DataFrame) -> str:
         return "no target was found."
     counts = [_count(len(listed), "target")] + [_count(len(zones), "zone")] * bool(len(zones))
     shown = [*listed.head(_MOST).to_dict("records"), *zones.to_dict("records")]
-    rows = [_HEAD, *(_row(record) for record in shown)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEAD))]
+    columns = [column for column in _COLUMNS if column[0] in table]
+    rows = [[column[1] for column in columns]]
+    rows += [[_words(record[name], name, unit, how) for name, _, unit, how in columns] for record in shown]
+    widths = [max(map(len, texts)) for texts in zip(*rows, strict=True)]
     lines = [
         "  ".join(
-            text.rjust(width) if k in _NUMBERS else text.ljust(width)
-            for k, (text, width) in enumerate(zip(row, widths, strict=True))
+            text.rjust(width) if how else text.ljust(width)
+            for text, width, (*_, how) in zip(row, widths, columns, strict=True)
         ).rstrip()
         for row in rows
     ]
@@ -54,17 +58,8 @@ def _count(n: int, what: str) -> str:
     return f"{n or 'no'} {what}{'s' * (n != 1)}"
 
 
-def _row(record: Mapping[Hashable, Any]) -> tuple[str, ...]:
-    return (
-        str(record["id"]),
-        str(record["kind"]),
-        _number(record["ranking"], 1, ".2f"),
-        _number(record["volume_m3"], 1e6, ",.2f"),
-        _number(record["depth_top"], 1, ",.0f"),
-        _number(record["distance_m"], 1, ",.0f"),
-        str(record["reasons_for"]).split("; ")[0] or "-",
-        str(record["hole"]) or "none",
-    )
+def _words(value: Any, name: str, unit: float, how: str) -> str:
+    return _number(value, unit, how) if how else str(value).split("; ")[0] or _EMPTY.get(name, "")
 
 
 def _number(value: float, unit: float, how: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 
 from mpm3d import fit
 from mpm3d.models import Estimator
-from mpm3d.samples import Index, Samples
+from mpm3d.samples import BACKGROUND, REFERENCE, Index, Samples
 from mpm3d.splits import reference_rows, shared_cells, split_random, training_set
 from mpm3d.validate.fold import WITHOUT, Fold
 from mpm3d.validate.settings import Settings
 from mpm3d.validate.training import Make, Progress, fit_fold
 
 Arrays = dict[str, NDArray[Any]]
+
+REDRAWS = 100
+"""Random splits that are tried for one with deposits on both sides."""
 
 AT_ONCE = 65_536
 """Patches scored together, so that no copy of all of them is made."""
@@ -70,14 +74,16 @@ def _random(
         samples, known=samples.deposits, stand_off=settings.stand_off, ratio=settings.ratio,
         max_positives=settings.max_positives, rng=rng,
     )  # fmt: skip
-    train, test = split_random(rows, share=0.7, rng=rng)
+    train, test = _split_classes(samples, rows, rng)
     shared = shared_cells(samples, train, test)
     estimator, validation, note = make(), None, ""
     cropped = samples.cropped(estimator.patch_shape)
     if settings.stopping != "none" and estimator.stops_early:
-        train, held = split_random(train, share=0.85, rng=rng)
-        validation = (cropped.patches[held], cropped.label[held])
-        note = "stopped on a random part of the training samples."
+        rest, held = split_random(train, share=0.85, rng=rng)
+        note = "too few deposit cells for a random part to stop on, so trained for all epochs."
+        if all(len(np.unique(cropped.label[rows])) == 2 for rows in (rest, held)):
+            train, validation = rest, (cropped.patches[held], cropped.label[held])
+            note = "stopped on a random part of the training samples."
     known = cropped.take(train)
     estimator.fit(
         known.patches, known.label, groups=known.group, rng=rng, validation=validation, progress=progress,
@@ -95,12 +101,24 @@ def _random(
     }  # fmt: skip
 
 
+def _split_classes(samples: Samples, rows: Index, rng: np.random.Generator) -> tuple[Index, Index]:
+    """The split 7 to 3, drawn again where few deposits have all fallen on one side."""
+    train, test = split_random(rows, share=0.7, rng=rng)
+    for _ in range(REDRAWS):
+        if all(len(np.unique(samples.label[side])) == 2 for side in (train, test)):
+            break
+        train, test = split_random(rows, share=0.7, rng=rng)
+    return train, test
+
+
 def _spatial(
     samples: Samples, settings: Settings, fold: Fold, make: Make, progress: Progress, unfinished: Path | None
 ) -> Arrays:
     """Scores of held-out deposit cells and of the reference, by members that know neither."""
+    if fold.test is None and settings.unseen:
+        samples = _set_apart(samples, settings.unseen, fold.seed)
     fitted, used = fit_fold(samples, settings, fold, make, progress=progress, unfinished=unfinished)
-    own, reference = _test_side(samples, fold, used)
+    own, reference = _test_side(samples, fold, used[:0] if settings.unseen == 0 else used)
     members = [member.estimator for member in fitted]
     cropped = samples.cropped(members[0].patch_shape)
     tested = own if fold.test is None else fold.test
@@ -113,6 +131,16 @@ def _spatial(
         "note": np.array(" ".join(dict.fromkeys(member.note for member in fitted if member.note))),
         "history": np.array(json.dumps(list(members[0].history_), default=float)),
     }  # fmt: skip
+
+
+def _set_apart(samples: Samples, share: float, seed: int) -> Samples:
+    """The samples with a share of the background, drawn at random, as what scores are ranked against."""
+    rows = np.flatnonzero(samples.source == BACKGROUND)
+    rng = np.random.default_rng([seed, 1])
+    apart = rng.choice(rows, size=max(1, round(share * len(rows))), replace=False)
+    source = samples.source.astype("<U10")
+    source[apart] = REFERENCE
+    return replace(samples, source=source)
 
 
 def _test_side(samples: Samples, fold: Fold, used: Index) -> tuple[Index, Index]:

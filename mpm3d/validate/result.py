@@ -15,12 +15,12 @@ from mpm3d.evaluate import Crossing, PACurve, Reliability
 from mpm3d.validate import rows, words
 from mpm3d.validate.outcome import Outcome
 from mpm3d.validate.rows import COLUMNS, DEPOSIT_COLUMNS, Ranks, Row, Styles
-from mpm3d.validate.settings import PUBLISHED
+from mpm3d.validate.settings import PUBLISHED, TRAINED
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SPATIAL = ("deposit", PUBLISHED, "block")
+_SPATIAL = ("deposit", PUBLISHED, TRAINED, "block")
 """Schemes that have ranks; the first that there is stands for all."""
 
 
@@ -213,9 +213,12 @@ class Comparison:
         notes = [*self.notes, *(note for other in others for note in other.notes)]
         return replace(self, outcomes=tuple(outcomes), notes=tuple(dict.fromkeys(notes)))
 
-    def paragraph(self) -> str:
-        """Say in plain words what the random split claims and what holding out space leaves of it."""
-        return words.paragraph(self)
+    def paragraph(self, space: str = "volume") -> str:
+        """Say in plain words what the random split claims and what holding out space leaves of it.
+
+        ``space`` is what a share of the cells is a share of, such as ``"area"`` of a map.
+        """
+        return words.paragraph(self, space)
 
 
 def _pairs(outcomes: Sequence[Outcome], scheme: str) -> list[tuple[Outcome, Outcome]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mpm3d import evaluate
 from mpm3d.validate.outcome import Float64, Outcome
+from mpm3d.validate.settings import TRAINED
 
 COLUMNS = ("model", "scheme", "metric", "mean", "low", "high", "n", "n_of", "optimistic")
 DEPOSIT_COLUMNS = (
@@ -43,7 +44,7 @@ def pooled(outcomes: Iterable[Outcome]) -> Ranks:
 
 def is_optimistic(scheme: str, outcomes: Iterable[Outcome]) -> bool:
     """Whether numbers of a scheme flatter: the random split always, any other where it leaks cells."""
-    return scheme == "random" or any(one.shared[0] for one in outcomes)
+    return scheme in ("random", TRAINED) or any(one.shared[0] for one in outcomes)
 
 
 def rows_of(outcomes: Sequence[Outcome], shares: Sequence[float], styles: Styles) -> tuple[Row, ...]:

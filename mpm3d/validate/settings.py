@@ -12,6 +12,9 @@ SCHEMES = ("random", "block", "deposit")
 PUBLISHED = "deposit, published negatives"
 """What the deposit scheme is called where the negatives keep away from the deposit that is left out."""
 
+TRAINED = "deposit, among trained rows"
+"""What the deposit scheme is called where a left-out deposit is ranked among negatives of its own model."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -52,6 +55,13 @@ class Settings:
         ``"unaware"``: a fold does not know the deposit that it leaves out. ``"published"``: its negatives
         keep the stand-off from that deposit too, which tells the model where the test ore is; such numbers
         carry the name of the alternative.
+    deposit_buffer : float
+        Distance in metres that training samples of either class keep from the deposit that is left out.
+    unseen : float, optional
+        Share of the background that a fold which leaves a deposit out trains on nothing of, drawn anew for
+        each fold and repeat, to rank that deposit against: for samples without a reference of their own, as
+        those of a table. With 0 the deposit is ranked among all background samples, those included that the
+        model was taught to score low, which is optimistic and named so.
     """
 
     stand_off: float = 800.0
@@ -68,6 +78,8 @@ class Settings:
     size: float | None = None
     axis: Literal["x", "y", "z"] | None = None
     negatives: Literal["unaware", "published"] = "unaware"
+    deposit_buffer: float = 0.0
+    unseen: float | None = None
 
     def __post_init__(self) -> None:
         unknown = [scheme for scheme in self.schemes if scheme not in SCHEMES]
@@ -79,7 +91,15 @@ class Settings:
             raise ValueError(f"{self.repeats} repeats are not possible, at least 1 is needed.")
         if self.negatives not in ("unaware", "published"):
             raise ValueError(f"negatives is {self.negatives!r}, choose 'unaware' or 'published'.")
+        if not self.deposit_buffer >= 0:
+            raise ValueError(
+                f"a deposit_buffer of {self.deposit_buffer:g} m is not possible, 0 is the least."
+            )
+        if self.unseen is not None and not 0 <= self.unseen < 1:
+            raise ValueError(f"unseen is {self.unseen:g}, it is a share of the background from 0 to below 1.")
 
     def label(self, scheme: str) -> str:
         """What a scheme is called wherever its numbers appear."""
+        if scheme == "deposit" and self.unseen == 0:
+            return TRAINED
         return PUBLISHED if scheme == "deposit" and self.negatives == "published" else scheme

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mpm3d import fit
+from mpm3d import fit, labels
 from mpm3d.models import Estimator
 from mpm3d.samples import Index, Samples
 from mpm3d.validate.fold import WITHOUT, Fold
@@ -47,7 +47,9 @@ def fit_fold(
         Rows of the samples that any of them was trained or stopped on.
     """
     known, left_out = _known(samples, fold)
-    inner = samples if fold.train is None else samples.take(fold.train)
+    rows = fold.train if fold.train is not None else _beyond(samples, left_out, settings.deposit_buffer)
+    inner = samples if rows is None else samples.take(rows)
+    known = tuple(name for name in known if name in inner.deposits)
     # only models with epochs take long enough to be worth the files
     kept = unfinished if make().stops_early else None
     fitted = fit.fit_members(
@@ -57,7 +59,21 @@ def fit_fold(
         aware=settings.negatives == "published", seed=fold.seed, progress=progress, checkpoints=kept,
     )  # fmt: skip
     used = _used(fitted)
-    return fitted, used if fold.train is None else fold.train[used]
+    return fitted, used if rows is None else rows[used]
+
+
+def _beyond(samples: Samples, left_out: Sequence[str], buffer: float) -> Index | None:
+    """Rows so far from the left-out deposits, and theirs; None for all."""
+    if not buffer:
+        return None
+    tested = (samples.label == 1) & np.isin(samples.group, list(left_out))
+    far = labels.beyond(samples.xyz, samples.xyz[tested], buffer)
+    if not (far & (samples.label == 1)).any():
+        raise ValueError(
+            f"no deposit lies {buffer:g} m or more from the left-out {', '.join(map(repr, left_out))}, so "
+            "none is left to train on. Use a smaller deposit_buffer."
+        )
+    return np.flatnonzero(far | tested)
 
 
 def _known(samples: Samples, fold: Fold) -> tuple[tuple[str, ...], tuple[str, ...]]:

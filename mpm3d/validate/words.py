@@ -9,7 +9,7 @@ import numpy as np
 from mpm3d import evaluate
 from mpm3d.evaluate import Crossing
 from mpm3d.validate.rows import QUOTED, deposits
-from mpm3d.validate.settings import PUBLISHED
+from mpm3d.validate.settings import PUBLISHED, TRAINED
 
 if TYPE_CHECKING:
     from mpm3d.validate.result import Comparison
@@ -18,19 +18,34 @@ FEW = 20
 """Deposits below which a note says that small differences are noise."""
 
 
-def paragraph(found: Comparison) -> str:
-    """Say what the random split claims, what blocks and left-out deposits leave of it, and against what."""
+_ASIDES = {
+    PUBLISHED: (
+        ", with negatives kept away from that deposit too, as published, which tells a model where the test "
+        "ore is,"
+    ),
+    TRAINED: (
+        " and ranking it among all background samples, those included that its model was taught to score "
+        "low, which is optimistic,"
+    ),
+}
+
+
+def paragraph(found: Comparison, space: str = "volume") -> str:
+    """Say what the random split claims, what blocks and left-out deposits leave of it, and against what.
+
+    ``space`` is what a share of the cells is a share of: a volume, or the area of a map.
+    """
     parts = []
     if "random" in found.schemes:
         parts.append(_said_random(found))
     if "block" in found.schemes:
         parts.append(_said_blocks(found))
-    for scheme in ("deposit", PUBLISHED):
+    for scheme in ("deposit", PUBLISHED, TRAINED):
         if scheme in found.schemes:
-            parts.append(_said_deposits(found, scheme))
+            parts.append(_said_deposits(found, scheme, space))
     if found.ranks:
         parts.append(_said_reference(found))
-        parts += [_said_gap(found), _said_agreement(found), _said_noise(found)]
+        parts += [_said_gap(found), _said_agreement(found, space), _said_noise(found)]
     notes = [f"Left out: {note}" for note in found.notes]
     return "\n".join(part for part in [*parts, *notes] if part)
 
@@ -71,24 +86,21 @@ def _said_blocks(found: Comparison) -> str:
     return " ".join([*parts, _said_leak(found, "block", "test patches")])
 
 
-def _said_deposits(found: Comparison, scheme: str) -> str:
+def _said_deposits(found: Comparison, scheme: str, space: str) -> str:
     ranks = found.ranks_in(scheme)
     n = len(next(iter(ranks.values())))
-    aware = "" if scheme != PUBLISHED else (
-        ", with negatives kept away from that deposit too, as published, which tells a model where the test "
-        "ore is,"
-    )  # fmt: skip
+    aware = _ASIDES.get(scheme, "")
     parts = [f"Leaving one of {n} deposits out at a time{aware} leaves this of it:"]
     for model in ranks:
         each = evaluate.auc(ranks[model]).each
         worst = min(each, key=lambda name: each[name])
         text = f"{model} AUC {_value(found, model, scheme, 'auc')} (worst {each[worst]:.3f}, {worst})"
         text += "".join(
-            f", the best {_percent(share)} of the volume hold {_percent(captured)} of a left-out deposit"
+            f", the best {_percent(share)} of the {space} hold {_percent(captured)} of a left-out deposit"
             for share, captured in _captures(found, model, scheme)
         )
         where = evaluate.crossing(evaluate.pa_curve(ranks[model]))
-        parts.append(f"{text}, {_said_crossing(where)}.")
+        parts.append(f"{text}, {_said_crossing(where, space)}.")
     styles = _said_styles(found, scheme)
     return " ".join([*parts, *styles, _said_leak(found, scheme, "patches on left-out deposits")])
 
@@ -146,7 +158,7 @@ def _said_gap(found: Comparison) -> str:
     return f"{said}{best['random']} is the best of them at random, {best[scheme]} when held out."
 
 
-def _said_agreement(found: Comparison) -> str:
+def _said_agreement(found: Comparison, space: str) -> str:
     """The two models that rank the reference most alike, and the two that do so least."""
     rows = [row for row in found.agreement if row["scheme"] == found.leading]
     rows = sorted((row for row in rows if not np.isnan(row["spearman"])), key=lambda row: row["spearman"])
@@ -154,7 +166,7 @@ def _said_agreement(found: Comparison) -> str:
         return ""
     said = [f"{row['spearman']:.2f} ({row['model']} and {row['with']})" for row in (rows[0], rows[-1])]
     span = " to ".join(dict.fromkeys(said))
-    return f"The models' ranks of the volume agree by a Spearman correlation of {span}."
+    return f"The models' ranks of the {space} agree by a Spearman correlation of {span}."
 
 
 def _said_noise(found: Comparison) -> str:
@@ -186,10 +198,10 @@ def _captures(found: Comparison, model: str, scheme: str) -> list[tuple[float, f
     return [(best, found.value(model, scheme, f"capture@{best:g}"))]
 
 
-def _said_crossing(where: Crossing | None) -> str:
+def _said_crossing(where: Crossing | None, space: str) -> str:
     if where is None:
         return "no P-A crossing"
-    said = f"P-A crossing at {_percent(where.volume)} of the volume with {_percent(where.captured)} captured"
+    said = f"P-A crossing at {_percent(where.volume)} of the {space} with {_percent(where.captured)} captured"
     if where.n_crossings > 1:
         said += f", the one of smallest volume of {where.n_crossings}"
     return said if where.density > 1 else f"{said}, no better than chance"
