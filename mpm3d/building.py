@@ -15,7 +15,7 @@ import mpm3d
 from mpm3d import cube, evidence, inputs, storage
 from mpm3d.errors import StudyError
 from mpm3d.run import hash_of
-from mpm3d.study import DistanceLayer, InsideLayer, Layer, sha256
+from mpm3d.study import AssaysLayer, DistanceLayer, InsideLayer, Layer, sha256
 from mpm3d.work import Run
 
 Facts = dict[str, Any]
@@ -186,3 +186,7 @@ def _add_layer(run: Run, layer: Layer, recipe: str) -> None:
             attrs=attrs, progress=progress, overwrite=True,
             workers=min(4, os.cpu_count() or 1) if shared else 1,
         )  # fmt: skip
+    if isinstance(layer, AssaysLayer) and layer.component is not None:
+        picture = inputs.draw_loadings(run.study, layer, run.path("figures"))
+        if picture is not None:
+            run.say(f"layer {layer.name}: loadings of the elements in figures/{picture.name}.")

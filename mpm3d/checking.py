@@ -18,6 +18,7 @@ from mpm3d.grid import FloatArray, Grid
 from mpm3d.io.mapgrid import known_crs
 from mpm3d.resampling import Model, prepare, values_of
 from mpm3d.study import (
+    AssaysLayer,
     BoreholesLayer,
     DistanceLayer,
     InsideLayer,
@@ -223,6 +224,7 @@ class _Checker:
         self.done.layers.append(made)
         cutoff = layer.cutoff if isinstance(layer, DistanceLayer) else None
         fix = _NEAR if isinstance(layer, BoreholesLayer) else check.REACH
+        fix = _FAR if isinstance(layer, AssaysLayer) else fix
         allowed = self.study.predict.max_missing
         found = check.of_values(made, cutoff=cutoff, allowed=allowed, fix=fix)
         # what lies beside the grid is empty there for that reason
@@ -234,6 +236,8 @@ class _Checker:
             return self._model(layer, about)
         if isinstance(layer, RasterLayer):
             return self._raster(layer, about)
+        if isinstance(layer, AssaysLayer):
+            return self._assays(layer, about), _EVERYWHERE
         fill, _ = inputs.filler(self.study, layer, _unsaid)
         if isinstance(layer, BoreholesLayer):
             self._holes(layer, about)
@@ -312,6 +316,15 @@ class _Checker:
         fill, _ = inputs.filler(self.study, layer, _unsaid)
         return fill, bounds
 
+    def _assays(self, layer: AssaysLayer, about: str) -> Fill:
+        said: list[str] = []
+        fill, _ = inputs.filler(self.study, layer, said.append)
+        self._add(Finding("no_skill", about, text) for text in said if inputs.NO_SKILL in text)
+        # of a file that several layers share, once
+        new = [Finding("assays", f"file {layer.file!r}", text) for text in inputs.doubtful(self.study, layer)]
+        self._add(finding for finding in new if finding not in self.done.findings)
+        return fill
+
     def _holes(self, layer: BoreholesLayer, about: str) -> None:
         wells = studies.drillholes(layer, self.study.folder)
         collars = np.array([well.collar for well in wells]).reshape(-1, 3)
@@ -359,6 +372,7 @@ class _Checker:
 _BESIDE = ("outside", "degrees", "feet", "kilometres", "swapped")
 _NAMED = "The study has it so for this layer (crs), which counts: remove that, or be sure that it is right."
 _NEAR = "Give a radius or a larger one, so that holes count around them, or set max_missing in [predict]."
+_FAR = "Give a larger reach if samples speak for so much ground, or set max_missing in [predict]."
 _EVERYWHERE = (-np.inf, -np.inf, -np.inf, np.inf, np.inf, np.inf)
 
 

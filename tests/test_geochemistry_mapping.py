@@ -226,3 +226,13 @@ def test_samples_that_cannot_be_projected_are_refused(samples):
     far = np.vstack([xy, [[1e30, 1e30]]])
     with pytest.raises(StudyError, match="1 sample cannot be projected from GDA94 / MGA zone 53"):
         to_map(far, [*values, 1.0], GRID, Mapping2D(reach=400, crs="EPSG:28353"))
+
+
+def test_samples_in_one_cluster_and_a_few_elsewhere_have_errors_without_a_warning():
+    """Folds cannot have as many samples each then, of which verde warns."""
+    rng = np.random.default_rng(0)
+    xy = np.vstack(
+        [rng.uniform(0, 100, (100, 2)), rng.uniform(0, 1, (6, 2)) * 50 + np.arange(6)[:, None] * 900]
+    )
+    errors = block_errors(xy, xy.sum(axis=1), "neighbours", Mapping2D(reach=400))
+    assert errors["samples"].sum() == 106

@@ -91,7 +91,7 @@ def test_the_template_names_every_table_and_only_known_keys(folder: Path) -> Non
         ('crs = "EPSG:32651"', "", "'crs' is missing in [grid]. Give the EPSG code, such as \"EPSG:32651\"."),
         ('crs = "EPSG:32651"', 'crs = "UTM 51"', "crs = 'UTM 51' in [grid]: 'UTM 51' is not a coordinate reference system. Use a code such as 'EPSG:32651'."),
         ('files = ["body.ts"]\nunits', 'files = ["no.ts"]\nunits', "'fault_distance': files = 'no.ts' does not exist. Check the path, it is relative to study.toml."),
-        ('kind = "distance"', 'kind = "distanse"', "kind = 'distanse' in [layers 'fault_distance'] is not known. Use one of 'distance', 'inside', 'ubc', 'voxet', 'model', 'raster', 'bands', 'boreholes', 'vector'."),
+        ('kind = "distance"', 'kind = "distanse"', "kind = 'distanse' in [layers 'fault_distance'] is not known. Use one of 'distance', 'inside', 'ubc', 'voxet', 'model', 'raster', 'bands', 'boreholes', 'vector', 'assays'."),
         ('kind = "distance"', "", "'kind' is missing in [layers 'fault_distance']. Add it."),
         ("x = [0, 500]", "x = [0, 510]", "[grid]: x from 0 to 510 m is 10.2 cells of 50 m, a whole number is needed. 0 to 500 would be one."),
         ('name = "A"\nfiles = ["body.ts"]', 'name = "A"', "deposit 'A' needs one of files, points and intervals, it has 0."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -186,7 +187,10 @@ def block_errors(xy: ArrayLike, values: ArrayLike, method: str, how: Mapping2D) 
     rows = []
     if folds >= 2:
         cut = verde.BlockKFold(spacing=size, n_splits=folds, shuffle=True, random_state=how.seed)
-        for fold, (train, test) in enumerate(cut.split(points)):
+        with warnings.catch_warnings():  # folds of as many blocks then, of which each tells its samples
+            warnings.filterwarnings("ignore", "Could not balance folds")
+            parts = list(cut.split(points))
+        for fold, (train, test) in enumerate(parts):
             if len(train) < 4 or not len(test):
                 continue
             off = _fitted(method, points[train], known[train], how)(points[test]) - known[test]

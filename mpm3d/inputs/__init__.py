@@ -8,6 +8,7 @@ from typing import Any
 from mpm3d import boreholes, evidence
 from mpm3d.errors import StudyError
 from mpm3d.grid import Grid
+from mpm3d.inputs.assays import NO_SKILL, doubtful, draw_loadings, mapped
 from mpm3d.inputs.bodies import Ground, Say, bodies, ground, surfaces
 from mpm3d.inputs.deposits import deposit, deposit_bodies, deposits, drilled, told
 from mpm3d.inputs.files import recipe, sources
@@ -16,6 +17,7 @@ from mpm3d.inputs.models import asked, stored, values
 from mpm3d.inputs.vectors import measured
 from mpm3d.resampling import prepare
 from mpm3d.study import (
+    AssaysLayer,
     BandsLayer,
     BoreholesLayer,
     InsideLayer,
@@ -29,8 +31,9 @@ from mpm3d.study import (
 )
 
 __all__ = [
-    "Ground", "Say", "asked", "bodies", "deposit", "deposit_bodies", "deposits", "filler", "ground", "raster",
-    "recipe", "sources", "stored", "surfaces", "told", "values",
+    "NO_SKILL", "Ground", "Say", "asked", "bodies", "deposit", "deposit_bodies", "deposits", "doubtful",
+    "draw_loadings", "filler", "ground", "raster", "recipe", "sources", "stored", "surfaces", "told",
+    "values",
 ]  # fmt: skip
 
 
@@ -49,6 +52,8 @@ def filler(study: Study, layer: Layer, say: Say) -> tuple[Callable[[Grid], Any],
         return _bored(study, layer, say)
     if isinstance(layer, VectorLayer):
         return measured(study, layer, say)
+    if isinstance(layer, AssaysLayer):
+        return mapped(study, layer, say)
     sheets = surfaces(study, layer.files, say, owner=f"layer {layer.name!r}")
     if isinstance(layer, InsideLayer):
         return evidence.prepare_inside(sheets), "1 inside closed surfaces, 0 outside"

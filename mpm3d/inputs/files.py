@@ -8,7 +8,17 @@ from pathlib import Path
 from mpm3d import io, vectors
 from mpm3d.io.files import read_text
 from mpm3d.run import hash_of
-from mpm3d.study import BandsLayer, Layer, ModelLayer, RasterLayer, Study, VectorLayer, VoxetLayer, sha256
+from mpm3d.study import (
+    AssaysLayer,
+    BandsLayer,
+    Layer,
+    ModelLayer,
+    RasterLayer,
+    Study,
+    VectorLayer,
+    VoxetLayer,
+    sha256,
+)
 
 # a line of a GoCAD header that names a file of data, with its name
 _DATA_FILE = r'(?m)^[ \t]*(?:PROP_FILE[ \t]+\d+|POINTS_FILE|ASCII_DATA_FILE)[ \t]+"?([^"\n]*[^"\s])'
@@ -17,7 +27,9 @@ _DATA_FILE = r'(?m)^[ \t]*(?:PROP_FILE[ \t]+\d+|POINTS_FILE|ASCII_DATA_FILE)[ \t
 def recipe(study: Study, layer: Layer, frame: str) -> str:
     """Hash of everything that the values of a layer depend on, ``frame`` being that of the cells."""
     files = [sha256(path) for path in sources(study, layer)]
-    return hash_of(frame, layer.model_dump(exclude={"role", "long_name"}), files)
+    # which method is best, and what a forest estimates, is drawn with the seed of the study
+    drawn = [study.seed] if isinstance(layer, AssaysLayer) else []
+    return hash_of(frame, layer.model_dump(exclude={"role", "long_name"}), files, *drawn)
 
 
 def sources(study: Study, layer: Layer) -> list[Path]:

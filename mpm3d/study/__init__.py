@@ -1,5 +1,6 @@
 """The schema of ``study.toml``, how one is read and checked, and the paths of a run."""
 
+from mpm3d.study.assay_layers import AssaysLayer
 from mpm3d.study.drilling import DrillingTable
 from mpm3d.study.explaining import ExplainTable
 from mpm3d.study.files import drillholes, sha256
@@ -43,10 +44,11 @@ from mpm3d.study.targets import TargetsTable
 from mpm3d.study.vector_layers import VectorLayer
 
 __all__ = [
-    "AnyStudy", "BandsLayer", "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable", "DepositTable",
-    "DevnetTable", "DistanceLayer", "DrillingTable", "ExplainTable", "ForestTable", "GridTable",
-    "InsideLayer", "Layer", "LogisticTable", "ModelLayer", "ModelTable", "NetworkTable", "PointSamplesTable",
-    "PointStudy", "PointTable", "PredictTable", "PuTable", "RasterLayer", "SamplesTable", "SourceTable",
-    "Study", "TargetsTable", "TopographyTable", "UbcLayer", "ValidateTable", "VectorLayer", "VoxetLayer",
-    "WeightsTable", "drillholes", "examine", "is_of_points", "load", "load_points", "sha256", "template",
+    "AnyStudy", "AssaysLayer", "BandsLayer", "BoostingTable", "BoreholesLayer", "CbamTable", "CubeTable",
+    "DepositTable", "DevnetTable", "DistanceLayer", "DrillingTable", "ExplainTable", "ForestTable",
+    "GridTable", "InsideLayer", "Layer", "LogisticTable", "ModelLayer", "ModelTable", "NetworkTable",
+    "PointSamplesTable", "PointStudy", "PointTable", "PredictTable", "PuTable", "RasterLayer",
+    "SamplesTable", "SourceTable", "Study", "TargetsTable", "TopographyTable", "UbcLayer", "ValidateTable",
+    "VectorLayer", "VoxetLayer", "WeightsTable", "drillholes", "examine", "is_of_points", "load",
+    "load_points", "sha256", "template",
 ]  # fmt: skip

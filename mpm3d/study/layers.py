@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from mpm3d.study.assay_layers import AssaysLayer
 from mpm3d.study.base import Files, Table
 from mpm3d.study.base import LayerTable as _Layer
 from mpm3d.study.raster_layers import BandsLayer, RasterLayer
@@ -85,12 +86,13 @@ Layer = Annotated[
     | RasterLayer
     | BandsLayer
     | BoreholesLayer
-    | VectorLayer,
+    | VectorLayer
+    | AssaysLayer,
     Field(discriminator="kind"),
 ]
 
 LAYERS: dict[Any, type[Table]] = {
     "distance": DistanceLayer, "inside": InsideLayer, "ubc": UbcLayer, "voxet": VoxetLayer,
     "model": ModelLayer, "raster": RasterLayer, "bands": BandsLayer, "boreholes": BoreholesLayer,
-    "vector": VectorLayer,
+    "vector": VectorLayer, "assays": AssaysLayer,
 }  # fmt: skip
