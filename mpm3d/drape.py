@@ -180,19 +180,19 @@ def bounds(raster: Raster, grid: Grid, crs: str = "") -> Bounds:
 
 
 def columns(plane: FloatArray, grid: Grid, part: Grid) -> FloatArray:
-    """Cut the values of a grid's columns to those of a part of the grid.
+    """Values of a grid's columns at those of a part of the grid, or of a coarser one with some of its centres.
 
     Parameters
     ----------
     plane : array of shape (y, x)
         A value for each column of the grid.
     grid, part : Grid
-        The whole, and a window of it.
+        The whole, and a grid whose columns lie in it.
     """
     y, x = (
-        round((part.corner[axis] - grid.corner[axis]) / grid.spacing[axis]) for axis in (1, 2)
-    )  # cells of both are equal
-    return plane[y : y + part.shape[1], x : x + part.shape[2]]
+        np.floor((part.centres(axis) - grid.corner[axis]) / grid.spacing[axis]).astype(int) for axis in (1, 2)
+    )
+    return plane[np.ix_(y, x)]
 
 
 def down(

@@ -10,6 +10,7 @@ import pyproj
 import pytest
 
 from mpm3d import drape, inputs, io
+from mpm3d.check.sample import sample_of
 from mpm3d.errors import StudyError
 from mpm3d.geometry import Surface
 from mpm3d.grid import FloatArray, Grid
@@ -269,3 +270,11 @@ def test_whose_coordinates_are_used_is_said(folder: Path) -> None:
     with pytest.raises(StudyError, match=r"no cell of the grid gets a value from mag.tif: it spans x "):
         inputs.filler(study_of(folder, layer), layer, told.append)
     assert "layer m: the file says EPSG:32651, EPSG:32650 of the study is used." in told
+
+
+def test_columns_of_every_so_many_cells_are_those_at_their_centres():
+    whole = wanted()
+    some = sample_of(GRID, 30, seed=3)
+    assert some.spacing[1:] != GRID.spacing[1:]
+    x, y = np.meshgrid(some.centres(2), some.centres(1))
+    np.testing.assert_allclose(drape.columns(whole, GRID, some), plane(x, y))
