@@ -180,7 +180,7 @@ def bounds(raster: Raster, grid: Grid, crs: str = "") -> Bounds:
 
 
 def columns(plane: FloatArray, grid: Grid, part: Grid) -> FloatArray:
-    """Values of a grid's columns at those of a part of the grid, or of a coarser one with some of its centres.
+    """Values of a grid's columns at those of a part of it, or of a coarser grid with some of its centres.
 
     Parameters
     ----------
