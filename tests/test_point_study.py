@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -373,6 +374,26 @@ def test_validate_fit_and_predict_work_on_a_table_and_are_done_once(tmp_path: Pa
     assert (folder / "scores_forest.csv").is_file()
     wrong = run(app, ["predict", str(path), "--model", "dl9"])
     assert "the study has no model 'dl9', it has 'logistic', 'forest'" in wrong.output
+
+
+def test_samples_of_a_table_are_drawn_as_a_map_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mpm3d.evaluate import places
+
+    titles: list[str] = []
+
+    def kept(figure: Any, path: Path) -> Path:
+        titles.extend(axes.get_title() for axes in figure.axes)
+        return path
+
+    monkeypatch.setattr(places, "write", kept)
+    found = read(table()).samples
+    fold = np.full(len(found), "")
+    places.draw_samples(found.xyz, found.label, found.group, fold, tmp_path / "a.png")
+    assert titles == ["map"]
+    titles.clear()
+    heights = found.xyz + np.arange(len(found))[:, None] * [0, 0, 1]
+    places.draw_samples(heights, found.label, found.group, fold, tmp_path / "a.png")
+    assert len(titles) == 4
 
 
 def test_check_says_what_is_found_and_makes_nothing(tmp_path: Path) -> None:

@@ -167,6 +167,8 @@ def draw_samples(
 ) -> Path:
     """Draw where samples lie: a map, two sections and a view in 3D, at one scale along all axes.
 
+    Samples that all lie at one elevation, as those of a map or a table of points, are drawn as a map alone.
+
     Colours are folds, large markers deposits, small dots the others.
 
     Parameters
@@ -200,10 +202,7 @@ def draw_samples(
     tint = np.array([colours[name] for name in folds.tolist()])
     others = np.flatnonzero(~is_ore)
     figure = new_figure(9.6, 7.6)
-    panels: list[tuple[Any, tuple[int, ...]]] = [
-        (figure.add_subplot(2, 2, place), along) for place, along in ((1, (0, 1)), (3, (0, 2)), (4, (1, 2)))
-    ]
-    panels.append((figure.add_subplot(2, 2, 2, projection="3d"), (0, 1, 2)))
+    panels = _panels(figure, flat=bool(np.ptp(km[:, 2]) == 0))
     for axes, along in panels:
         _draw_dots(axes, km[:, along], others, where, shapes, tint)
         _scale(axes, km[:, along], along)
@@ -213,6 +212,18 @@ def draw_samples(
     title = f"Where the samples lie: {is_ore.sum():,} of deposits, {len(others):,} others"
     frame(figure, title, _sample_handles(colours, shapes, len(others)), note)
     return write(figure, path)
+
+
+def _panels(figure: Any, *, flat: bool) -> list[tuple[Any, tuple[int, ...]]]:
+    """Axes, and the coordinates that each shows."""
+    if flat:
+        return [(figure.add_subplot(1, 1, 1), (0, 1))]
+    sides = ((1, (0, 1)), (3, (0, 2)), (4, (1, 2)))
+    panels: list[tuple[Any, tuple[int, ...]]] = [
+        (figure.add_subplot(2, 2, place), along) for place, along in sides
+    ]
+    panels.append((figure.add_subplot(2, 2, 2, projection="3d"), (0, 1, 2)))
+    return panels
 
 
 def _draw_dots(
