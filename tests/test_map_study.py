@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 import rasterio
 
-from mpm3d import cube, mapping, stages
+from mpm3d import cube, mapping, stages, storage
 from mpm3d import study as studies
 from mpm3d.errors import StudyError
 from mpm3d.grid import Grid
+from mpm3d.reasons.leading import lattice_of, leading_on
+from mpm3d.reasons.store import Wanted
 from mpm3d.run import RunFolder
 from tests.conftest import BUNDLED
 from tests.test_pipelines import call
@@ -326,3 +328,23 @@ def test_a_raster_without_a_coordinate_system_is_said(tmp_path: Path) -> None:
     ):
         stages.build(run)  # its numbers are those of another zone
     assert "layer gravity: the file names no coordinate system, that of the grid is assumed." in said
+
+
+def test_a_map_is_explained_with_the_layer_that_leads_at_every_so_many_cells(
+    done: tuple[stages.Run, Said],
+) -> None:
+    run, _ = done
+    stages.explain(run)
+    assert run.path("figures/attribution_leading.png").read_bytes().startswith(b"\x89PNG")
+    store = storage.group(run.path("attributions.zarr"), "r")
+    values, wanted = store["attribution"][:, 0], Wanted(run.grid.shape, int(store.attrs["every"]))
+    codes, coarse = leading_on(values, wanted), lattice_of(run.grid, wanted)
+    assert codes.shape == coarse.shape[1:]
+    for j, i in np.argwhere(codes >= 0):
+        xyz = [[coarse.centres(2)[i], coarse.centres(1)[j], 0.0]]
+        (_, y, x), *_ = run.grid.index_of(xyz).tolist()
+        assert run.grid.xyz_of([[0, y, x]])[0].tolist() == pytest.approx(xyz[0])
+        assert codes[j, i] == np.nanargmax(np.abs(values[:, y, x]))
+    assert (
+        np.isfinite(values[0, wanted.firsts[1] :: wanted.every, wanted.firsts[2] :: wanted.every]).sum() > 20
+    )

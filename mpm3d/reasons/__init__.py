@@ -10,6 +10,7 @@ from mpm3d import cube, storage
 from mpm3d.predict.scoring import one_thread
 from mpm3d.reasons import figures
 from mpm3d.reasons.few import MOST, cells_each, explain_few
+from mpm3d.reasons.leading import draw_leading
 from mpm3d.reasons.reason import Reason, words
 from mpm3d.reasons.store import ATTRIBUTION, Wanted, is_current, place_of, split_zones
 from mpm3d.reasons.subject import identity_of, subject_of
@@ -124,6 +125,8 @@ def explain(run: Run, found: Delineation, number: int = 0, *, whole: bool = Fals
         look = figures.Look(subject.kind, names, units, subject.words, run.study.note)
         for name, draw in figures.DRAWN.items():
             draw(summary, place_of(run, number, f"figures/attribution_{name}.png"), look)
+        if run.grid.is_map:
+            draw_leading(run, number, wanted)
     _say(run, summary, found, subject.kind)
     run.folder.finish(
         f"explain {subject.kind}", hash_of(subject.identity), started, method=subject.explainer.words,

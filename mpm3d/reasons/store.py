@@ -46,14 +46,17 @@ class Wanted:
     shape: Index3
     every: int
 
+    @property
+    def firsts(self) -> Index3:
+        """Its first cell along z, y, x: half a step inside, or the middle of an axis shorter than a step."""
+        z, y, x = (min(self.every // 2, (n - 1) // 2) for n in self.shape)
+        return z, y, x
+
     def on_lattice(self, window: Window) -> NDArray[np.bool_]:
         """Whether the cells of a window are on the lattice."""
-        step = self.every
-        # the lattice begins half a step inside, and in the middle of an axis that is shorter than a step
-        firsts = [min(step // 2, (n - 1) // 2) for n in self.shape]
         z, y, x = (
-            (np.arange(cut.start, cut.stop) - first) % step == 0
-            for cut, first in zip(window, firsts, strict=True)
+            (np.arange(cut.start, cut.stop) - first) % self.every == 0
+            for cut, first in zip(window, self.firsts, strict=True)
         )
         found: NDArray[np.bool_] = z[:, None, None] & y[:, None] & x
         return found
