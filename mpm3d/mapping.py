@@ -32,7 +32,7 @@ _OF_VOLUMES = (
 
 def of_area(note: str, grid: Grid) -> str:
     """A sentence on targets in a volume, for a map: areas of cells instead of volumes."""
-    said = re.sub(r"([\d.e+]+) m3", lambda found: f"{float(found[1]) / grid.spacing[0]:g} m2", note)
+    said = re.sub(r"([\d.e+]+) m3", lambda found: f"{float(found[1]) / grid.spacing[0]:,.0f} m2", note)
     return said.replace("volume", "area")
 
 

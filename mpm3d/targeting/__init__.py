@@ -67,9 +67,8 @@ def _smallest(run: Run) -> float:
     """Volume of the smallest target in m3; on a map its area times the height of a cell."""
     table, grid = run.study.targets, run.grid
     if grid.is_map:
-        return (_FEWEST_ON_MAP * grid.cell_area if table.min_area is None else table.min_area) * grid.spacing[
-            0
-        ]
+        area = _FEWEST_ON_MAP * grid.cell_area if table.min_area is None else table.min_area
+        return area * grid.spacing[0]
     return _FEWEST * grid.cell_volume if table.min_volume is None else table.min_volume
 
 
