@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from mpm3d import check, cube, drape, evidence, inputs, labels
 from mpm3d import study as studies
-from mpm3d.check import Finding, LayerReport, Pair
+from mpm3d.check import Checked, Finding, lines
 from mpm3d.errors import StudyError
 from mpm3d.geometry import Body, Lines, Points, Surface
 from mpm3d.grid import FloatArray, Grid
@@ -19,6 +20,7 @@ from mpm3d.io.mapgrid import known_crs
 from mpm3d.resampling import Model, prepare, values_of
 from mpm3d.study import (
     AssaysLayer,
+    BandsLayer,
     BoreholesLayer,
     DistanceLayer,
     InsideLayer,
@@ -27,43 +29,16 @@ from mpm3d.study import (
     RasterLayer,
     Study,
     UbcLayer,
+    VectorLayer,
     VoxetLayer,
 )
 from mpm3d.values import Lazy
 
+__all__ = ["Checked", "check_study", "lines"]
 Fill = Callable[[Grid], Any]
 _EXPECTED = (ValueError, OSError, RuntimeError, ImportError, MemoryError)
 # values of a file that are looked at for codes, and vertices of a body for its place
 _VALUES, _VERTICES = 2_000_000, 20_000
-
-
-@dataclass
-class Checked:
-    """What was found.
-
-    Parameters
-    ----------
-    study : str
-        Its name.
-    findings : list of Finding
-        What should not be so.
-    layers : list of LayerReport
-        Each layer that could be read, in numbers.
-    pairs : list of Pair
-        Layers that go together.
-    hashes : list of dict
-        ``file``, ``sha256`` (of what is there, empty if nothing is), ``stated`` (in the study, or empty).
-    """
-
-    study: str
-    findings: list[Finding] = field(default_factory=list)
-    layers: list[LayerReport] = field(default_factory=list)
-    pairs: list[Pair] = field(default_factory=list)
-    hashes: list[dict[str, str]] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON holds it."""
-        return {**asdict(self), "n_findings": len(self.findings)}
 
 
 def check_study(path: str | Path, *, runs: str | Path | None = None) -> Checked:
@@ -95,6 +70,7 @@ def check_study(path: str | Path, *, runs: str | Path | None = None) -> Checked:
         for text in problems
         # said with the likely reason by the finding itself
         if not any(text.startswith(f"{about} lies outside") for about in placed)
+        and text not in map(str, checker.done.findings)
     ]
     checker.done.findings[:0] = first
     return checker.done
@@ -105,8 +81,8 @@ class _Checker:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.done = Checked(study.name)
         self.grid = study.grid.grid()
+        self.done = Checked(study.name, space="area" if self.grid.is_map else "volume")
         self.cells = check.sample_of(self.grid)
         self.xyz = self.cells.points()
         self.inside = np.ones(len(self.xyz), dtype=bool)
@@ -125,19 +101,36 @@ class _Checker:
         self.done.pairs, found = check.of_pairs(self.samples)
         self.done.findings += found
         self._leaks()
-        deposits: list[labels.Deposit] = []
+        self._known()
+
+    def _known(self) -> None:
+        """The deposits one by one, and together."""
+        known, blind = list[labels.Deposit](), list[labels.Deposit]()
         for table in self.study.deposits:
-            self._tried(table.name, "deposit", table, lambda one: deposits.extend(self._deposits(one)))
+            into = (blind if table.blind else known).extend
+            self._tried(table.name, "deposit", table, partial(self._placed, into))
         try:
-            labels.check_deposits([one for one in deposits if len(one.cells)])
+            labels.check_deposits([one for one in (*known, *blind) if len(one.cells)])
         except StudyError as error:
             self._add(Finding("deposits", "deposits", text) for text in error.problems)
+        if self.grid.is_map and len(known) == 1:
+            text = (
+                f"only one is known, {known[0].name!r}, so none can be left out to see whether it is found "
+                "again. Name more, or take the map for what is like it and no more."
+            )
+            self._add(iter([Finding("one_deposit", "deposits", text)]))
 
     def _add(self, findings: Iterator[Finding]) -> bool:
         """Keep findings, and say whether there were any."""
         new = list(findings)
         self.done.findings += new
         return bool(new)
+
+    def _picked(self, kind: str, about: str, name: str, said: Sequence[str], *words: str) -> None:
+        """Findings of those sentences of a reader that hold any of some words."""
+        chosen = [text for text in said if any(one in text for one in words)]
+        found = [text.removeprefix("layer ").removeprefix(f"{name}: ") for text in chosen]
+        self._add(Finding(kind, about, text) for text in found)
 
     def _tried(self, name: str, what: str, table: Any, look: Callable[[Any], Any]) -> None:
         """Look at something whose files are there; what cannot be read is a finding."""
@@ -165,7 +158,7 @@ class _Checker:
             self.done.hashes.append({"file": str(path), "sha256": found, "stated": stated.get(path, "")})
             lacking += [path.name] if found and path not in stated else []
         if lacking:
-            self._add(iter([Finding("no_hash", "sources", _without_hash(lacking))]))
+            self._add(iter([Finding("no_hash", "sources", check.without_hash(lacking))]))
 
     def _topography(self) -> None:
         flat = replace(self.cells, shape=(1, *self.cells.shape[1:]))
@@ -226,7 +219,7 @@ class _Checker:
         fix = _NEAR if isinstance(layer, BoreholesLayer) else check.REACH
         fix = _FAR if isinstance(layer, AssaysLayer) else fix
         allowed = self.study.predict.max_missing
-        found = check.of_values(made, cutoff=cutoff, allowed=allowed, fix=fix)
+        found = check.of_values(made, cutoff=cutoff, allowed=allowed, fix=fix, space=self.done.space)
         # what lies beside the grid is empty there for that reason
         self._add(f for f in found if not (far and f.kind in ("empty", "constant", "missing")))
 
@@ -236,14 +229,19 @@ class _Checker:
             return self._model(layer, about)
         if isinstance(layer, RasterLayer):
             return self._raster(layer, about)
+        if isinstance(layer, BandsLayer):
+            return self._bands(layer, about), _EVERYWHERE
         if isinstance(layer, AssaysLayer):
             return self._assays(layer, about), _EVERYWHERE
-        fill, _ = inputs.filler(self.study, layer, _unsaid)
+        said: list[str] = []
+        fill, _ = inputs.filler(self.study, layer, said.append)
         if isinstance(layer, BoreholesLayer):
             self._holes(layer, about)
         elif isinstance(layer, DistanceLayer | InsideLayer):
             bodies = inputs.bodies(self.study, layer.files, _unsaid)
             self._bodies(about, bodies)
+        elif isinstance(layer, VectorLayer):
+            self._picked("classes", about, layer.name, said, inputs.ORDERLESS)
         return fill, _EVERYWHERE
 
     def _bodies(self, about: str, bodies: Sequence[Surface | Lines | Points], *, high: bool = True) -> bool:
@@ -316,10 +314,18 @@ class _Checker:
         fill, _ = inputs.filler(self.study, layer, _unsaid)
         return fill, bounds
 
+    def _bands(self, layer: BandsLayer, about: str) -> Fill:
+        for key, (found, name) in inputs.chosen(self.study, layer, _unsaid).items():
+            fix = f"Set it as the no-data value of {layer.bands()[key][0]} (gdal_edit -a_nodata {{code:g}})."
+            self._add(
+                check.of_sentinels(f"{about}, band {key!r}", check.sentinels(_some(found.values[name])), fix)
+            )
+        return inputs.filler(self.study, layer, _unsaid)[0]
+
     def _assays(self, layer: AssaysLayer, about: str) -> Fill:
         said: list[str] = []
         fill, _ = inputs.filler(self.study, layer, said.append)
-        self._add(Finding("no_skill", about, text) for text in said if inputs.NO_SKILL in text)
+        self._picked("no_skill", about, layer.name, said, inputs.NO_SKILL)
         # of a file that several layers share, once
         new = [Finding("assays", f"file {layer.file!r}", text) for text in inputs.doubtful(self.study, layer)]
         self._add(finding for finding in new if finding not in self.done.findings)
@@ -351,22 +357,28 @@ class _Checker:
                 )
                 self._add(iter([Finding("leak", f"layer {layer.name!r}", text)]))
 
+    def _placed(self, into: Callable[[list[labels.Deposit]], None], table: Any) -> None:
+        into(self._deposits(table))
+
     def _deposits(self, table: Any) -> list[labels.Deposit]:
-        if table.is_map_file(flat=self.grid.is_map) or table.each:
-            return inputs.deposits(self.study, table, self.grid, _unsaid)
         about = f"deposit {table.name!r}"
+        if table.is_map_file(flat=self.grid.is_map) or table.each:
+            said: list[str] = []
+            found = inputs.deposits(self.study, table, self.grid, said.append)
+            self._picked("places", about, table.name, said, inputs.LEFT_OUT, inputs.JOINED)
+            return found
         bodies = inputs.deposit_bodies(self.study, table, _unsaid)
-        found = inputs.deposit(self.study, table, self.grid, _unsaid)
+        one = inputs.deposit(self.study, table, self.grid, _unsaid)
         # of drilled ore the collars and the cells tell whether it is too high
         if self._bodies(about, bodies, high=not table.collar):
-            return [found]
+            return [one]
         vertices = np.concatenate([np.empty((0, 3)), *(body.vertices for body in bodies)])
-        centres = self.grid.xyz_of(found.cells)
+        centres = self.grid.xyz_of(one.cells)
         with np.errstate(invalid="ignore"):
             inside = self.ground is None or centres[:, 2] <= self._heights(centres)
         out = 1 - check.covered(vertices, self.grid.bounds)
-        self._add(check.of_deposit(found, np.broadcast_to(inside, len(centres)), out))
-        return [found]
+        self._add(check.of_deposit(one, np.broadcast_to(inside, len(centres)), out))
+        return [one]
 
 
 _BESIDE = ("outside", "degrees", "feet", "kilometres", "swapped")
@@ -385,42 +397,3 @@ def _some(values: Any) -> FloatArray:
     if isinstance(values, Lazy) and values.size > _VALUES:
         values = values[:: -(-values.size // _VALUES)]
     return np.asarray(values, dtype=float)
-
-
-def _without_hash(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return (
-        f"{shown} lie outside the study's folder and no SHA-256 is stated, so nobody can tell whether they "
-        "are the same elsewhere. Add a [[sources]] table for each; --json prints the hashes."
-    )
-
-
-def lines(done: Checked) -> Iterator[str]:
-    """What was found, as text: the layers, the pairs that go together, the findings.
-
-    Parameters
-    ----------
-    done : Checked
-        From `check_study`.
-    """
-    if done.layers:
-        width = max(12, *(len(layer.name) for layer in done.layers))
-        heads = " ".join(f"{word:>11}" for word in ("lowest", "mean", "highest"))
-        yield f"{'layer':<{width}} {heads} {'missing':>8} {'covered':>8}  units"
-        for one in done.layers:
-            ends = (one.low, one.mean, one.high)
-            numbers = " ".join(f"{'-' if n is None else format(n, '.5g'):>11}" for n in ends)
-            yield f"{one.name:<{width}} {numbers} {one.missing:>8.1%} {one.covered:>8.1%}  {one.units}"
-        n = max(one.n for one in done.layers)
-        yield f"(from the {done.layers[0].source}, {n:,} cells of the study volume)"
-    if done.hashes:
-        right = sum(one["sha256"] == one["stated"] != "" for one in done.hashes)
-        yield f"\n{right} of {len(done.hashes)} files that are not bundled have the SHA-256 that is stated."
-    if done.pairs:
-        yield "\nlayers that go together                              Pearson  Spearman"
-    for pair in done.pairs:
-        yield f"{f'{pair.first} and {pair.second}':<52} {pair.pearson:>7.2f} {pair.spearman:>9.2f}"
-    count = len(done.findings)
-    yield f"\n{count or 'no'} warning{'s' * (count != 1)}{':' if count else '.'}"
-    for number, finding in enumerate(done.findings, start=1):
-        yield f"{number:>3}. {finding}"

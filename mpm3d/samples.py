@@ -196,7 +196,8 @@ def from_cube(
     labels.check_deposits(deposits)
     known = _known_cells(deposits, grid.shape)
     patch_shape = _odd(patch_shape)
-    complete, notes = _with_layers(take_patches(ds, known, names, (1, 1, 1)), deposits, names, max_missing)
+    here = take_patches(ds, known, names, (1, 1, 1))
+    complete, notes = _with_layers(here, deposits, names, max_missing, "area" if grid.is_map else "volume")
     n = int(complete.sum())
     eligible = _eligible(ds, names, max_missing, known)
     drawn, reference, note = _deal(eligible, pool or default_pool(n), background, rng)
@@ -293,7 +294,11 @@ def _check_numbers(layers: Sequence[str], max_missing: int, background: int, poo
 
 
 def _with_layers(
-    values: NDArray[np.float32], deposits: Sequence[Deposit], layers: Sequence[str], max_missing: int
+    values: NDArray[np.float32],
+    deposits: Sequence[Deposit],
+    layers: Sequence[str],
+    max_missing: int,
+    space: str,
 ) -> tuple[NDArray[np.bool_], list[str]]:
     """Which deposit cells have their layers, from patches of one cell, and a sentence on each loss."""
     missing = np.isnan(values[:, :, 0, 0, 0])
@@ -307,7 +312,7 @@ def _with_layers(
         which = ", ".join(f"{layer!r} in {k}" for layer, k in zip(layers, lost.sum(axis=0), strict=True) if k)
         said = (
             f"deposit {deposit.name!r}: {len(lost)} of {stop - start} cells are left out, outside the study "
-            f"volume or without {which}"
+            f"{space} or without {which}"
         )
         if len(lost) < stop - start:
             notes.append(f"{said}.")

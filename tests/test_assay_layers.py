@@ -209,7 +209,10 @@ def test_an_element_that_few_samples_have_is_left_out_or_asked_for_by_name(folde
     write(folder, rows)
     _, how, said = made(folder, layer(ratio="clr"))
     assert "over 3 elements" in how
-    assert "soil.csv: 1 element with a value in less than half of the samples left out: 'Be'." in said
+    assert (
+        "soil.csv: 1 element with a value in less than half of the samples, or none measured, left out: 'Be'."
+        in said
+    )
     refused(folder, r"'Be' has a value in 25 % of the samples of soil.csv, less than half", element="Be",
             ratio="clr")  # fmt: skip
     _, how, _ = made(folder, layer(ratio="clr", element="Be", elements=ELEMENTS, impute="median"))
@@ -267,6 +270,18 @@ def test_samples_elsewhere_or_too_far_are_told_apart(folder: Path) -> None:
     refused(folder, "no cell of the grid is within 20 m of one of the", reach=20.0)
     write(folder, rows.assign(easting=np.nan))
     refused(folder, "no sample of soil.csv has a place and a value")
+
+
+def test_an_element_that_nothing_was_measured_of_is_refused(folder: Path) -> None:
+    write(folder, table().assign(Li_ppm="<5"))
+    message = r"nothing of 'Li' was measured in soil.csv: all its 80 values are below or above a limit of "
+    refused(folder, message)
+    refused(folder, message, ratio="clr")
+    _, _, said = made(folder, layer(component=1))
+    assert any(one.endswith("or none measured, left out: 'Li'.") for one in said)
+    for worthless in (-9999, -5, 0):
+        write(folder, table().assign(Li_ppm=worthless))
+        refused(folder, r"nothing of 'Li' was measured in soil.csv: all its values are empty, codes")
 
 
 def test_units_that_no_name_says_are_asked_for_and_taken(folder: Path) -> None:
@@ -359,6 +374,7 @@ def test_settings_that_do_not_go_together_are_refused(more: dict[str, Any], mess
 def test_a_check_finds_maps_without_skill_and_what_is_doubtful_in_a_table_once(folder: Path) -> None:
     rows = table().assign(Rb_ppm=np.exp(np.random.default_rng(0).normal(size=80)))
     rows.loc[:9, "Li_ppm"] = -5.0
+    rows.loc[10:12, "Cs_ppb"] = -9999
     write(folder, rows)
     (folder / "ore.csv").write_text("x,y\n500100,4430100\n")
     head = f'name = "s"\n[grid]\ncrs = "EPSG:32651"\nspacing = 100.0\nx = [{X}, {X + 2000}]\n'
@@ -370,8 +386,15 @@ def test_a_check_finds_maps_without_skill_and_what_is_doubtful_in_a_table_once(f
     )
     ore = '[[deposits]]\nname = "A"\npoints = "ore.csv"\n'
     (folder / "study.toml").write_text(head + tables + ore)
-    found = [(one.kind, one.about) for one in checking.check_study(folder / "study.toml").findings]
-    assert found.count(("assays", "file 'soil.csv'")) == 1
+    done = checking.check_study(folder / "study.toml").findings
+    found = [(one.kind, one.about) for one in done]
+    assert [one.text for one in done if one.kind == "assays"] == [
+        "-9999 stands for missing in 3 rows of 1 column ('Cs_ppb'), 3 values; missing.",
+        "10 values of 'Li_ppm' are negative, which no amount is; missing. If -5 means <5 there, read with "
+        'negatives = "censored".',
+    ]
+    (poor,) = (one for one in done if one.kind == "no_skill")
+    assert poor.text.startswith("the error on left-out blocks")
     assert ("no_skill", "layer 'Rb'") in found
     assert ("no_skill", "layer 'Li'") not in found
     assert ("missing", "layer 'Li'") in found

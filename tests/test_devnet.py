@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from mpm3d.models import load, make, save
 from mpm3d.models.devnet import Deviation, DeviationNet
@@ -101,6 +102,48 @@ def test_scores_have_no_bounds():
         patches, labels, rng=np.random.default_rng(0)
     )
     assert estimator.score_samples(patches * 1000).max() > 100
+
+
+def test_scores_are_in_units_of_the_reference_scores(monkeypatch):
+    patches, labels = _data()
+    settings = {"epochs": 3, "device": "cpu", "hidden": (8,)}
+    found = make("devnet", LAYERS, **settings).fit(patches, labels, rng=np.random.default_rng(7))
+    monkeypatch.setattr(Deviation, "rescale", lambda self, last: None)
+    raw = make("devnet", LAYERS, **settings).fit(patches, labels, rng=np.random.default_rng(7))
+    rng = np.random.default_rng(7)
+    rng.integers(2**63 - 1)  # for the first weights
+    reference = rng.standard_normal(5000)
+    expected = (raw.score_samples(patches) - reference.mean()) / reference.std()
+    np.testing.assert_allclose(found.score_samples(patches), expected, rtol=1e-4, atol=1e-5)
+    assert abs(found.score_samples(patches) - raw.score_samples(patches)).max() > 1e-3
+
+
+def test_outliers_of_the_kind_that_is_known_are_found_among_contaminated_others_as_published():
+    """As Pang et al. 2019 set it up: few known outliers, unlabelled ones among the others."""
+    layers, rng = tuple("abcdef"), np.random.default_rng(2)
+    kind = np.array([4, 4, -4, 0, 0, 0.0])
+
+    def drawn(n, outliers):
+        is_outlier = np.arange(n) < outliers
+        x = rng.normal(size=(n, 6)) + np.where(is_outlier[:, None], kind, 0)
+        return x.astype(np.float32)[:, :, None, None, None], is_outlier
+
+    known, _ = drawn(15, 15)
+    others, _ = drawn(1000, 20)  # 2 % of what is taken for normal is not
+    patches = np.concatenate([known, others])
+    labels = (np.arange(len(patches)) < 15).astype(np.int64)
+    held, is_outlier = drawn(1000, 100)
+
+    def scores(seed):
+        made = make("devnet", layers, hidden=(20,), epochs=15, device="cpu")
+        return made.fit(patches, labels, rng=np.random.default_rng(seed)).score_samples(held)
+
+    first = scores(0)
+    assert roc_auc_score(is_outlier, first) > 0.99
+    assert abs(first[~is_outlier].mean()) < 0.5
+    assert first[is_outlier].mean() > 3
+    np.testing.assert_array_equal(first, scores(0))
+    assert abs(first - scores(1)).max() > 0.01
 
 
 def test_it_stops_on_validation_like_the_others():

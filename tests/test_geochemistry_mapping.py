@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import verde
@@ -52,6 +54,26 @@ def test_maps_are_exact_at_the_samples(method, tolerance):
     inside = np.isfinite(at)  # a triangulation ends at its outermost samples
     assert inside.mean() > 0.9
     np.testing.assert_allclose(at[inside], values[inside], atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("method", "damping"), [("spline", 0.0), ("spline", 1e-3), ("linear", 0), ("neighbours", 0)]
+)
+def test_the_same_data_in_kilometres_make_the_same_map(samples, method, damping):
+    xy, values = samples
+    values = values + np.random.default_rng(1).normal(size=len(values))  # rough, so that damping counts
+    small = replace(
+        GRID,
+        crs="+proj=utm +zone=54 +south +ellps=GRS80 +units=km",
+        corner=tuple(np.array(GRID.corner) / 1000),
+        spacing=tuple(np.array(GRID.spacing) / 1000),
+    )
+    one = to_map(xy, values, GRID, Mapping2D(400.0, method, damping=damping, blocks=(1500.0, 2)))
+    other = to_map(xy / 1000, values, small, Mapping2D(0.4, method, damping=damping, blocks=(1.5, 2)))
+    np.testing.assert_allclose(one.values, other.values, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        one.errors["rmse"].astype(float), other.errors["rmse"].astype(float), rtol=1e-6
+    )
 
 
 def test_kriging_is_exact_at_noisy_samples_too(rng):

@@ -419,6 +419,19 @@ def test_a_vector_layer_is_the_cover_or_the_class_of_polygons_and_names_its_code
     np.testing.assert_array_equal(fill(FLAT)[0, 0], [3, 3, 2, 2, 2, np.nan, 1, 1, 1, 1])
 
 
+def test_more_classes_than_numbers_can_tell_apart_are_said(folder: Path) -> None:
+    squares = [shapely.box(10 * k, 0, 10 * k + 10, 500) for k in range(40)]
+    frame = geopandas.GeoDataFrame({"UNIT": [f"u{k:02}" for k in range(40)]}, geometry=squares, crs=32651)
+    frame.to_file(folder / "units.gpkg")
+    said: list[str] = []
+    _, how = inputs.filler(map_of(folder), vector(measure="class", column="UNIT"), said.append)
+    assert said == [
+        "layer v: UNIT has 40 classes: models take codes as numbers, and the order of these means nothing. "
+        "Choose a few by where, or give the distance to each that matters (measure = 'distance')."
+    ]
+    assert "32 u31 and 8 more; the order means nothing" in how
+
+
 def test_a_vector_layer_of_nothing_names_itself_and_says_what_there_is(folder: Path) -> None:
     write_units(folder)
     with pytest.raises(StudyError, match=r"layer 'v': no shape of .* UNIT = 'x'\. There are 'diorite', "):

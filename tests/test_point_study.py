@@ -207,8 +207,29 @@ def test_tables_that_cannot_be_read_are_refused() -> None:
         read(table(), x="mine_x")
     with pytest.raises(ValueError, match=r"the columns 'rock' hold words, numbers are needed"):
         read(table().assign(rock="granite"), layers=["Cu", "rock"])
-    with pytest.raises(ValueError, match="so there is only one class to learn"):
+    with pytest.raises(
+        ValueError, match=r"no row of points.csv has 'ore' = 1, so there is only one class to"
+    ):
         read(table().assign(ore=0))
+    with pytest.raises(ValueError, match=r"the label 'ore' of points.csv holds 2, it must be 1 in rows of"):
+        read(table().assign(ore=np.arange(200) % 3))
+    with pytest.raises(ValueError, match=r"200 of 200 rows of points.csv have no 'E' or 'N'"):
+        read(table().assign(E=np.nan))
+
+
+def test_rows_without_a_label_labelled_copies_and_a_single_deposit_are_said() -> None:
+    rows = table().astype({"ore": float})
+    rows.loc[50:59, "ore"] = np.nan
+    rows = pd.concat([rows, rows[:2]], ignore_index=True)  # would be trained on when their twins are left out
+    found = read(rows)
+    assert found.samples.deposits == tuple(f"row {k}" for k in range(1, N_ORE + 1))
+    said = " ".join(found.samples.notes)
+    assert "points.csv: 10 rows have no 'ore' and count as rows without a label." in said
+    assert (
+        "points.csv: 2 labelled rows lie at the place of an earlier one and are of the same deposit." in said
+    )
+    one = read(table().assign(ore=[1] + [0] * 199))
+    assert "points.csv: one deposit is known, so none can be left out" in " ".join(one.samples.notes)
 
 
 # validation against scikit-learn
@@ -495,3 +516,5 @@ def test_the_nanling_studies_are_sound(data_dir: Path, name: str) -> None:
     assert ("Li" in layers) is (name == "study.toml")
     assert len(layers) == (42 if name == "study.toml" else 41)
     assert (loaded.validation.deposit_buffer, loaded.samples.background) == (30_000.0, 3000)
+    places, _ = loaded.deposits[0].places(loaded.folder, loaded.grid.crs)
+    assert len(places) == 23, "as published, though two pairs touch"

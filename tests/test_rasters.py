@@ -164,13 +164,17 @@ def holed(folder: Path, kind: str) -> None:
         write(folder / "r.tif", np.where(gone, np.nan, values))
     elif kind == "mask":
         write(folder / "r.tif", np.where(gone, -5555, values), mask=np.where(gone, 0, 255).astype("uint8"))
+    elif kind == "scaled":
+        stored = np.where(gone, -32768, np.round((values - 7) / 0.01)).astype("int16")
+        with rasterio.open(write(folder / "r.tif", stored, nodata=-32768), "r+") as file:
+            file.scales, file.offsets = (0.01,), (7.0,)
     elif kind == "whole numbers":
         write(folder / "r.tif", np.where(gone, -9999, values).astype("int16"), nodata=-9999)
     else:
         write(folder / "r.tif", np.where(gone, -9999, values), nodata=-9999)
 
 
-@pytest.mark.parametrize("kind", ["code", "nan", "mask", "whole numbers"])
+@pytest.mark.parametrize("kind", ["code", "nan", "mask", "whole numbers", "scaled"])
 @pytest.mark.parametrize("method", ["nearest", "linear", "average", "cubic"])
 def test_a_missing_pixel_is_a_missing_cell_however_the_file_says_so(
     tmp_path: Path, kind: str, method: str
@@ -181,6 +185,36 @@ def test_a_missing_pixel_is_a_missing_cell_however_the_file_says_so(
     assert np.nanmin(found) > 0, "no code came through"
     # cubic also where a weight would be 0, one pixel around
     assert np.isnan(found).sum() == (9 if method == "cubic" else 1)
+
+
+@pytest.mark.parametrize("method", ["nearest", "linear", "average", "cubic"])
+def test_nodata_stays_missing_at_every_depth_of_a_volume(tmp_path: Path, method: str) -> None:
+    holed(tmp_path, "code")
+    volume = GridTable(crs=TABLE.crs, x=TABLE.x, y=TABLE.y, z=(-300, 0), spacing=STEP)
+    layer = layer_of(method=method)
+    fill, _ = inputs.filler(study_of(tmp_path, layer, volume), layer, lambda note: None)
+    flat = made(tmp_path, layer)
+    assert np.isnan(flat[MISSING])
+    np.testing.assert_array_equal(fill(volume.grid()), np.broadcast_to(flat, (3, *SHAPE)))
+
+
+@pytest.mark.parametrize("code", ["-99", "nan", "999"])
+def test_a_code_that_the_numbers_of_a_file_cannot_be_marks_nothing(tmp_path: Path, code: str) -> None:
+    path = write(tmp_path / "r.tif", rough().astype("uint8"), nodata=250)
+    held = path.read_bytes()
+    assert held.count(b"250\0") == 1, "the code is text in the header"
+    path.write_bytes(held.replace(b"250\0", code.encode() + b"\0"))
+    np.testing.assert_array_equal(
+        made(tmp_path, layer_of(method="nearest")), rough().astype("uint8").astype(float)
+    )
+
+
+@pytest.mark.parametrize("method", ["nearest", "linear", "average", "cubic"])
+def test_a_raster_over_half_of_the_area_has_values_there_alone(tmp_path: Path, method: str) -> None:
+    write(tmp_path / "r.tif", rough((48, 30)), step=50.0)  # the western half, 1500 of 3000 m
+    found = made(tmp_path, layer_of(method=method))
+    assert np.isfinite(found[:, :15]).all()
+    assert np.isnan(found[:, 15:]).all()
 
 
 @pytest.mark.parametrize("on", ["cells", "pixels"])
@@ -209,7 +243,7 @@ def test_which_way_of_resampling_a_map_takes_is_said_and_volumes_stay_linear(tmp
     told: list[str] = []
     layer = layer_of()
     _, how = inputs.filler(study_of(tmp_path, layer), layer, told.append)
-    assert how == "draped (average)"
+    assert how == "resampled (average)"
     assert told == [
         "layer m: r is brought to the cells by 'average', since pixels of 25 m are smaller than half a cell "
         "of 100 m."
@@ -224,7 +258,7 @@ def test_which_way_of_resampling_a_map_takes_is_said_and_volumes_stay_linear(tmp
     _, how = inputs.filler(
         study_of(tmp_path, layer_of(method="linear")), layer_of(method="linear"), told.append
     )
-    assert how == "draped (linear)", "what a study says holds on maps too"
+    assert how == "resampled (linear)", "what a study says holds on maps too"
 
 
 def brute(field: FloatArray, window: int, statistic: Callable[[FloatArray], float]) -> FloatArray:
@@ -364,6 +398,17 @@ def test_a_division_by_zero_is_missing_and_counted(tmp_path: Path, on: str) -> N
         f"layer m: 1 {on} have no number by the formula (something divided by 0, a root or logarithm that "
         "does not exist) and are missing."
     ]
+
+
+def test_a_formula_without_a_number_anywhere_is_refused_for_that(tmp_path: Path) -> None:
+    write(tmp_path / "r.tif", np.zeros(SHAPE))
+    write(tmp_path / "s.tif", rough())
+    refused(
+        tmp_path,
+        bands_of({"red": "r.tif", "swir": "s.tif"}, "swir / red"),
+        r"no cell of the area gets a value from r.tif, s.tif: the formula 'swir / red' has no number in any "
+        r"of them \(something divided by 0",
+    )
 
 
 def test_what_has_no_number_stays_so_through_the_rest_of_a_formula() -> None:
@@ -560,10 +605,27 @@ def test_bands_that_a_file_does_not_have_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_a_raster_without_a_coordinate_system_is_said_to_have_that_of_the_grid(tmp_path: Path) -> None:
+def test_a_raster_that_could_name_its_coordinate_system_and_does_not_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "r.tif", rough(), crs=None)
+    write(tmp_path / "b.tif", rough())
+    message = r"^layer 'm': r.tif names no coordinate system, so its pixels cannot be placed. Name it in the "
+    refused(tmp_path, layer_of(), message + r'layer, such as crs = "EPSG:32651", or write it into the file')
+    refused(tmp_path, bands_of({"a": "b.tif", "b": "r.tif"}, "a / b"), message)
+    found = made(tmp_path, layer_of(method="nearest", crs=GRID.crs))
+    np.testing.assert_allclose(found, rough(), rtol=1e-6)
+    local = 'LOCAL_CS["mine",UNIT["metre",1]]'
+    write(tmp_path / "r.tif", rough(), crs=local)
+    refused(tmp_path, layer_of(), message)
+
+
+def test_a_grid_whose_format_has_no_coordinate_system_is_taken_to_have_that_of_the_study(
+    tmp_path: Path,
+) -> None:
+    y = " ".join(f"{value:.9g}" for value in rough().ravel())
+    bounds = f"{X + 50:f} {X + 2950:f}\n{Y + 50:f} {Y + 2350:f}\n0 200\n"
+    (tmp_path / "r.grd").write_text(f"DSAA\n30 24\n{bounds}{y}\n")
     told: list[str] = []
-    found = made(tmp_path, layer_of(method="nearest"), told.append)
+    found = made(tmp_path, layer_of("r.grd", method="nearest"), told.append)
     assert "layer m: the file names no coordinate system, that of the grid is assumed." in told
     np.testing.assert_allclose(found, rough(), rtol=1e-6)
 

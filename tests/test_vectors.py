@@ -230,16 +230,16 @@ def test_a_table_of_longitudes_is_a_file_of_places(tmp_path: Path) -> None:
     (x, y), (u, v) = (back.transform(*one) for one in at((1234, 567), (250, 250)))
     rows = ["Lon,Lat,Name,Style", f"{x},{y},007,vein", f"{u},{v},,", ",,lost,"]
     (tmp_path / "ore.csv").write_text("\n".join(rows))
-    places, notes = vectors.read_places(tmp_path / "ore.csv", CRS, name_column="Name", style_column="Style")
+    places, notes = vectors.read_places(tmp_path / "ore.csv", CRS, columns=("Name", "Style"))
     assert [(p.name, p.style) for p in places] == [("007", "vein"), ("ore 2", "")]
     assert [vectors.cells_of(p.shape, GRID)[0].tolist() for p in places] == [[[0, 5, 12]], [[0, 2, 2]]]
     assert "1 of 3 rows have no coordinates and are left out." in notes
     assert any(note.startswith("a table names no coordinate system, EPSG:4326 is assumed") for note in notes)
     with pytest.raises(ValueError, match=r"ore\.csv has no column 'Type'\. It has Lon, Lat, Name, Style\."):
-        vectors.read_places(tmp_path / "ore.csv", CRS, style_column="Type")
+        vectors.read_places(tmp_path / "ore.csv", CRS, columns=("", "Type"))
 
 
-def test_touching_pixels_of_one_are_a_place(tmp_path: Path) -> None:
+def test_every_marked_pixel_is_a_place_and_touching_ones_are_one_if_asked_for(tmp_path: Path) -> None:
     marks = np.zeros((6, 8), np.uint8)
     marks[0, 0] = marks[1, 1] = marks[5, 7] = 1  # by corners too
     marks[3, 3] = 2
@@ -248,10 +248,17 @@ def test_touching_pixels_of_one_are_a_place(tmp_path: Path) -> None:
     with rasterio.open(tmp_path / "li.tif", "w", **profile) as file:
         file.write(marks, 1)
     places, notes = vectors.read_places(tmp_path / "li.tif", CRS)
+    cells = [vectors.cells_of(p.shape, GRID)[0].tolist() for p in places]
+    assert cells == [[[0, 5, 0]], [[0, 4, 1]], [[0, 0, 7]]]
+    assert notes == (
+        "3 pixels are marked (1), each a deposit of its own at its centre. Some touch: with "
+        "each = 'touching' they would be 2.",
+    )
+    places, notes = vectors.read_places(tmp_path / "li.tif", CRS, touching=True)
     assert [p.name for p in places] == ["li 1", "li 2"]
     cells = [vectors.cells_of(p.shape, GRID)[0].tolist() for p in places]
     assert cells == [[[0, 4, 1], [0, 5, 0]], [[0, 0, 7]]]
-    assert notes == ("3 pixels are marked (1), 2 patches of touching ones; each counts at its centre.",)
+    assert notes == ("3 pixels are marked (1), 2 groups of touching ones; each counts at its centre.",)
     with rasterio.open(tmp_path / "none.tif", "w", **profile) as file:
         file.write(marks * 3, 1)
     with pytest.raises(FormatError, match=r"no pixel is 1, which marks a deposit\. Values are 0, 3, 6\."):
@@ -260,7 +267,7 @@ def test_touching_pixels_of_one_are_a_place(tmp_path: Path) -> None:
 
 def test_equal_names_are_numbered(tmp_path: Path) -> None:
     path = write(tmp_path / "d.gpkg", [shapely.Point(*p) for p in at((5, 5), (505, 5))], N=["a", "a"])
-    places, notes = vectors.read_places(path, CRS, name_column="N")
+    places, notes = vectors.read_places(path, CRS, columns=("N", ""))
     assert [p.name for p in places] == ["a", "a (2)"]
     assert notes == ("2 deposits are called 'a', from the second on they are numbered.",)
 

@@ -1,5 +1,6 @@
 """What is wrong with a study's inputs, in a geologist's words: values, places and deposits."""
 
+from mpm3d.check.checked import Checked, lines, without_hash
 from mpm3d.check.finding import Finding
 from mpm3d.check.places import (
     covered,
@@ -25,7 +26,7 @@ from mpm3d.check.values import (
 from mpm3d.nodata import sentinels
 
 __all__ = [
-    "REACH", "Finding", "LayerReport", "Pair", "covered", "of_assays", "of_collars", "of_crs", "of_deposit",
-    "of_flip", "of_grid", "of_height", "of_pairs", "of_place", "of_sentinels", "of_values", "report",
-    "sample_cube", "sample_of", "sentinels",
+    "REACH", "Checked", "Finding", "LayerReport", "Pair", "covered", "lines", "of_assays",
+    "of_collars", "of_crs", "of_deposit", "of_flip", "of_grid", "of_height", "of_pairs", "of_place",
+    "of_sentinels", "of_values", "report", "sample_cube", "sample_of", "sentinels", "without_hash",
 ]  # fmt: skip

@@ -88,7 +88,12 @@ def report(name: str, units: str, values: FloatArray, *, source: str, covered: f
 
 
 def of_values(
-    made: LayerReport, *, cutoff: float | None = None, allowed: int = 0, fix: str = REACH
+    made: LayerReport,
+    *,
+    cutoff: float | None = None,
+    allowed: int = 0,
+    fix: str = REACH,
+    space: str = "volume",
 ) -> Iterator[Finding]:
     """Findings on one layer: nothing in it, one value, too much missing, doubtful units.
 
@@ -102,18 +107,20 @@ def of_values(
         Layers that a cell may lack and still be scored.
     fix : str
         What helps where much is missing.
+    space : str
+        ``"volume"``, or ``"area"`` of a map.
     """
     about = f"layer {made.name!r}"
     if made.low is None or made.high is None:
         yield Finding(
-            "empty", about, "no cell of the study volume has a value. Check that its files lie inside the "
+            "empty", about, f"no cell of the study {space} has a value. Check that its files lie inside the "
             "grid and in its coordinate system, or remove the layer.",
         )  # fmt: skip
         return
     if made.low == made.high:
         yield Finding("constant", about, _constant(made, cutoff))
     if made.missing > LOST:
-        yield Finding("missing", about, _missing(made, allowed, fix))
+        yield Finding("missing", about, _missing(made, allowed, fix, space))
     yield from _units(about, made)
 
 
@@ -129,16 +136,16 @@ def _constant(made: LayerReport, cutoff: float | None) -> str:
     )
 
 
-def _missing(made: LayerReport, allowed: int, fix: str) -> str:
+def _missing(made: LayerReport, allowed: int, fix: str, space: str) -> str:
     extent = ""
     if made.covered < 1 - LOST:
-        extent = f" Its extent covers {made.covered:.0%} of the volume."
+        extent = f" Its extent covers {made.covered:.0%} of the {space}."
     price = (
         f"such cells get a score only if they lack no more than {allowed} layer{'s' * (allowed != 1)}"
         if allowed
         else "such cells get no score"
     )
-    return f"{made.missing:.0%} of the study volume has no value, and {price}.{extent} {fix}"
+    return f"{made.missing:.0%} of the study {space} has no value, and {price}.{extent} {fix}"
 
 
 def _units(about: str, made: LayerReport) -> Iterator[Finding]:

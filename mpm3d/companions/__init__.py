@@ -190,7 +190,7 @@ def _calibrate(run: Run, number: int, known: NDArray[np.int64]) -> None:
     size = max(cells.values())
     found = uncertainty.calibrate_ranks(ranks, population=n_eligible + size, cells=cells, method=method)
     text = found.to_json()
-    sums = _written(run, place, layers.calibrated_group(place, found, hash_of(key, text)))
+    sums = _written(run, place, layers.calibrated_group(place, found, hash_of(key, text), run.space))
     write_text(run.path(f"calibration_{table.kind}.json"), text)
     mean = sums["chance"] / max(1.0, sums["n"])
     run.say(f"{table.kind}: {_said_chances(found, len(ranks), mean, run.space)}")

@@ -86,8 +86,11 @@ def spread_group(place: Path, key: str) -> Group:
     return Group("spread", key, (), ("n", "score", "score2", "spread2"), fill)
 
 
-def calibrated_group(place: Path, calibration: Calibration, key: str) -> Group:
-    """The chance of each eligible cell, from its percentile. Sums: ``n`` and ``chance``."""
+def calibrated_group(place: Path, calibration: Calibration, key: str, space: str = "volume") -> Group:
+    """The chance of each eligible cell, from its percentile. Sums: ``n`` and ``chance``.
+
+    ``space`` is what the cells are of: ``"volume"``, or ``"area"`` of a map.
+    """
     percentile = storage.group(place, "r")["percentile"]
 
     def fill(window: Window, score: Scores) -> tuple[Values, Sequence[float]]:
@@ -97,7 +100,7 @@ def calibrated_group(place: Path, calibration: Calibration, key: str) -> Group:
 
     layer = Layer(
         "calibrated",
-        "chance of ore if one deposit like those left out is hidden in the volume; not a resource estimate",
+        f"chance of ore if one deposit like those left out is hidden in the {space}; not a resource estimate",
         attrs={"method": calibration.method, "prevalence": calibration.prevalence},
     )
     return Group("calibrated", key, (layer,), ("n", "chance"), fill)

@@ -67,7 +67,7 @@ def draw(
     for scheme in found.schemes:
         made.append(_roc(found, scheme, folder, note))
     if found.ranks:
-        said = _with(note, found.optimistic[found.leading], found.leading)
+        said = _with(note, found, found.leading)
         made.append(
             evaluate.draw_pa_curve(
                 found.curves, folder / "pa_curve.png", left_out=True, note=said, space=space
@@ -81,14 +81,19 @@ def draw(
     scheme = found.leading or "random"
     curves = found.reliability(scheme)
     if curves:
-        said = _with(f"As many background cells as deposit cells. {note}", found.optimistic[scheme], scheme)
+        said = _with(f"As many background cells as deposit cells. {note}", found, scheme)
         made.append(evaluate.draw_reliability(curves, folder / "reliability.png", note=said))
     return made
 
 
-def _with(note: str, optimistic: bool, scheme: str) -> str:
-    said = f"{_SCHEMES[scheme]}: {_OPTIMISTIC}" if optimistic else _SCHEMES[scheme]
+def _with(note: str, found: validate.Comparison, scheme: str) -> str:
+    said = _SCHEMES[scheme] + (f": {_flattered(found, scheme)}" if found.optimistic[scheme] else "")
     return f"{said[0].upper()}{said[1:]}. {note}".strip()
+
+
+def _flattered(found: validate.Comparison, scheme: str) -> str:
+    """How a scheme flatters: by cells that patches share, or by rows of a table that lie among each other."""
+    return _OPTIMISTIC if found.shared[scheme][0] else "OPTIMISTIC, test among training samples"
 
 
 def _histories(found: validate.Comparison) -> dict[str, list[Mapping[str, Any]]]:
@@ -110,7 +115,7 @@ def _roc(found: validate.Comparison, scheme: str, folder: Path, note: str) -> Pa
         curves[model] = _tested(each[0]) if scheme == "random" else _ranked(found.ranks_in(scheme)[model])
     title = f"ROC, {_SCHEMES[scheme]}"
     if found.optimistic[scheme]:
-        title += f"\n{_OPTIMISTIC if found.shared[scheme][0] else 'OPTIMISTIC, test among training samples'}"
+        title += f"\n{_flattered(found, scheme)}"
     name = {PUBLISHED: "deposit_published", TRAINED: "deposit_trained"}.get(scheme, scheme)
     return evaluate.draw_roc(curves, folder / f"roc_{name}.png", title=title, note=note)
 

@@ -136,10 +136,10 @@ def compare(run: Work, chosen: Plan) -> pd.DataFrame:
         If a scheme that was asked for is not possible, or none is.
     """
     started = time.monotonic()
-    key = _key(run, chosen)
+    key, points = _key(run, chosen), not isinstance(run, Run)
     if run.folder.done("validate", key, *_FILES):
         table = pd.read_csv(run.path("comparison.csv"))
-        run.say(f"validation: done already, used as it is.\n{side_by_side(table)}")
+        run.say(f"validation: done already, used as it is.\n{side_by_side(table, points=points)}")
         return table
     drawn = run.samples
     if chosen.full and isinstance(run, Run):
@@ -160,7 +160,7 @@ def compare(run: Work, chosen: Plan) -> pd.DataFrame:
         "validate", key, started, models=chosen.kinds, crossings=crossings, words=said,
         n_reference=found.n_reference,
     )  # fmt: skip
-    run.say(f"{said}\n{side_by_side(table)}{_only(run, chosen)}")
+    run.say(f"{said}\n{side_by_side(table, points=points)}{_only(run, chosen)}")
     return table
 
 
@@ -292,13 +292,15 @@ _SCHEMES = {
 _METRICS = {"auc": "AUC", "f1": "F1", "capture@0.02": "best 2 %", "median_rank": "median rank"}
 
 
-def side_by_side(table: pd.DataFrame) -> str:
+def side_by_side(table: pd.DataFrame, *, points: bool = False) -> str:
     """The comparison as people read it: a column a model, what is optimistic marked.
 
     Parameters
     ----------
     table : DataFrame
         Rows of ``comparison.csv``.
+    points : bool
+        Whether they are of a table of points, which has no patches.
     """
     means = table.set_index(["model", "scheme", "metric"])["mean"]
     leaks = table.groupby("scheme")["optimistic"].any()
@@ -314,6 +316,10 @@ def side_by_side(table: pd.DataFrame) -> str:
     wide = pd.DataFrame.from_dict(rows, orient="index", columns=models)
     note = ""
     if leaks.any():
-        said = "test patches share cells with training patches"
+        said = (
+            "test rows lie among training rows"
+            if points
+            else "test patches share cells with training patches"
+        )
         note = f"\n* optimistic: {said}{', or were trained on' if 'in sample' in leaks else ''}."
     return f"{wide.to_string()}{note}"

@@ -37,7 +37,9 @@ class Mapping2D:
     crs : str
         Coordinate system of the samples; the one of the grid where empty.
     damping : float
-        Smoothness of the spline, 0 goes through every sample.
+        Smoothness of the spline, 0 goes through every sample. It is meant for coordinates of -1 to 1 around
+        the middle of the samples and values of deviation 1, which are made first, so that the map does not
+        depend on units.
     neighbours : int
         Samples whose mean ``"neighbours"`` takes.
     blocks : tuple of float and int
@@ -179,7 +181,8 @@ def block_errors(xy: ArrayLike, values: ArrayLike, method: str, how: Mapping2D) 
     DataFrame
         Columns ``method, fold, samples, rmse, mae``; ``samples`` counts those that the method gave a value.
     """
-    verde = require("verde", "geochemistry")
+    import verde
+
     points, known = np.asarray(xy, dtype=np.float64), np.asarray(values, dtype=np.float64)
     points = points - points.mean(axis=0)
     size = how.blocks[0] or how.reach
@@ -308,7 +311,8 @@ def _fitted(
 ) -> _Field:
     if method == "kriging":
         return _kriging(xy, values, said)
-    verde: Any = require("verde", "geochemistry")
+    import verde
+
     model = {
         "spline": lambda: verde.Spline(damping=how.damping or None),
         "linear": lambda: verde.Linear(),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mpm3d.errors import StudyError
 from mpm3d.geochemistry import checks, units
 from mpm3d.geochemistry.cells import Cells, read_cells, to_numbers
-from mpm3d.geochemistry.finding import Finding, listed
+from mpm3d.geochemistry.finding import Finding, counted, listed
 from mpm3d.geochemistry.names import UNITS, coordinates, parse
 
 _NOT_ASSAYS = {
@@ -125,6 +125,15 @@ class Assays:
     def said(self) -> list[str]:
         """The sentences of the findings."""
         return [finding.sentence for finding in self.findings]
+
+    def unmeasured(self, column: str) -> str:
+        """Why nothing was measured in a column, in a few words; empty if something was."""
+        known = self.values[column].notna()
+        if not known.any():
+            return "all its values are empty, codes for missing ones, zero or negative"
+        if (self.censored[column][known] != 0).all():
+            return f"all its {counted(int(known.sum()), 'value')} are below or above a limit of detection"
+        return ""
 
     def report(self) -> pd.DataFrame:
         """The findings as a table: about, columns, rows, sentence."""

@@ -9,12 +9,21 @@ from mpm3d import boreholes, evidence
 from mpm3d.errors import StudyError
 from mpm3d.grid import Grid
 from mpm3d.inputs.assays import NO_SKILL, doubtful, draw_loadings, mapped
+from mpm3d.inputs.bands import chosen
 from mpm3d.inputs.bodies import Ground, Say, bodies, ground, surfaces
-from mpm3d.inputs.deposits import deposit, deposit_bodies, deposits, drilled, told
+from mpm3d.inputs.deposits import (
+    JOINED,
+    LEFT_OUT,
+    deposit,
+    deposit_bodies,
+    deposits,
+    drilled,
+    told,
+)
 from mpm3d.inputs.files import recipe, sources
 from mpm3d.inputs.maps import draped, raster
 from mpm3d.inputs.models import asked, stored, values
-from mpm3d.inputs.vectors import measured
+from mpm3d.inputs.vectors import ORDERLESS, measured
 from mpm3d.resampling import prepare
 from mpm3d.study import (
     AssaysLayer,
@@ -31,9 +40,9 @@ from mpm3d.study import (
 )
 
 __all__ = [
-    "NO_SKILL", "Ground", "Say", "asked", "bodies", "deposit", "deposit_bodies", "deposits", "doubtful",
-    "draw_loadings", "filler", "ground", "raster", "recipe", "sources", "stored", "surfaces", "told",
-    "values",
+    "JOINED", "LEFT_OUT", "NO_SKILL", "ORDERLESS", "Ground", "Say", "asked", "bodies", "chosen", "deposit",
+    "deposit_bodies", "deposits", "doubtful", "draw_loadings", "filler", "ground", "raster", "recipe",
+    "sources", "stored", "surfaces", "told", "values",
 ]  # fmt: skip
 
 

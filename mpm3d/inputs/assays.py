@@ -40,7 +40,7 @@ from mpm3d.study import AssaysLayer, Study, sha256
 
 _READING = {"x", "y", "column_units", "fill", "negatives"}
 NO_SKILL = "between the samples this map knows no more than their mean"
-_DOUBTFUL = {"fill", "impossible", "twice"}  # findings that should not be so, others are told
+_DOUBTFUL = {"fill", "impossible", "sentinel", "twice"}  # findings that should not be so, others are told
 _HALF = 0.5  # share of the samples that must have an element that nobody named
 _ALIKE = 3  # findings of one sort that are said, of many
 _NO_LABELS = "learned from all samples of the table, which holds no labels of deposits"
@@ -184,6 +184,10 @@ def _values(study: Study, layer: AssaysLayer, table: _Table, say: Say) -> tuple[
     for element in (layer.element, *layer.elements):
         if element and element not in table.elements:
             raise StudyError(f"{name} has no element {element!r}. {_near(element, table)}")
+    if layer.element and (reason := table.assays.unmeasured(layer.element)):
+        raise StudyError(
+            f"nothing of {layer.element!r} was measured in {name}: {reason}. Leave the layer out."
+        )
     if not layer.is_composition and layer.impute is None:
         column, what = _concentration(table.assays.values[layer.element], layer)
         return column.to_numpy(dtype=float), what, []
@@ -322,8 +326,8 @@ def _completed(source: _Source, elements: tuple[str, ...], impute: str, seed: in
     """Elements with their missing values estimated; samples without any value are left out."""
     table, name = _read(source), source.path.name
     values, censored = table.assays.values, table.assays.censored
-    full = [one for one in table.elements if values[one].notna().mean() >= _HALF]
-    kept = list(elements) or full
+    measured = [one for one in table.elements if not table.assays.unmeasured(one)]
+    kept = list(elements) or [one for one in measured if values[one].notna().mean() >= _HALF]
     if len(kept) < 2:
         raise StudyError(
             f"{name} has {counted(len(kept), 'element')} with a value in at least half of the samples, "
@@ -344,8 +348,8 @@ def _completed(source: _Source, elements: tuple[str, ...], impute: str, seed: in
 
 
 def _too_few(dropped: list[str]) -> str:
-    many = counted(len(dropped), "element")
-    return f"{many} with a value in less than half of the samples left out: {listed(dropped)}."
+    many, few = counted(len(dropped), "element"), "a value in less than half of the samples, or none measured"
+    return f"{many} with {few}, left out: {listed(dropped)}."
 
 
 def _imputed(

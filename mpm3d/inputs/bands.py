@@ -13,11 +13,12 @@ from mpm3d.grid import FloatArray
 from mpm3d.inputs.bodies import Say
 from mpm3d.io.mapgrid import crs_notes, known_crs
 from mpm3d.lattice import Raster
-from mpm3d.study import BandsLayer, RasterLayer, Study
+from mpm3d.study import BandsLayer, RasterLayer, Study, crs_lacking
 
 
 def raster(study: Study, layer: RasterLayer, say: Say) -> tuple[Raster, str]:
     """The map of a layer, the first of its file that has the property, and the name of the values."""
+    _check_crs(study, layer)
     maps = _maps(study, layer, layer.file)
     name = layer.property or next(iter(maps[0].values))
     found = next((one for one in maps if name in one.values), None)
@@ -31,6 +32,7 @@ def raster(study: Study, layer: RasterLayer, say: Say) -> tuple[Raster, str]:
 
 def chosen(study: Study, layer: BandsLayer, say: Say) -> dict[str, tuple[Raster, str]]:
     """The map of each band of a formula, and the name of its values there."""
+    _check_crs(study, layer)
     read: dict[str, list[Raster]] = {}
     found: dict[str, tuple[Raster, str]] = {}
     for key, (file, band) in layer.bands().items():
@@ -88,6 +90,11 @@ def combined(
             "root or logarithm that does not exist) and are missing."
         )
     return found
+
+
+def _check_crs(study: Study, layer: RasterLayer | BandsLayer) -> None:
+    if lacking := [f"layer {layer.name!r}: {text}" for text in crs_lacking(layer, study.folder)]:
+        raise StudyError(lacking)
 
 
 def _maps(study: Study, layer: RasterLayer | BandsLayer, file: str) -> list[Raster]:

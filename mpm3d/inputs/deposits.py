@@ -15,6 +15,8 @@ from mpm3d.inputs.bodies import Say, bodies
 from mpm3d.study import BoreholesLayer, DepositTable, Study, drillholes
 from mpm3d.study.tables import NO_SURFACE
 
+LEFT_OUT, JOINED = "left out", "are one deposit"  # what of many places did not become a deposit of its own
+
 
 def deposits(study: Study, table: DepositTable, grid: Grid, say: Say) -> list[labels.Deposit]:
     """Deposits of a table as cells: one, or one for each of its points, polygons or patches of pixels."""
@@ -35,7 +37,7 @@ def deposits(study: Study, table: DepositTable, grid: Grid, say: Say) -> list[la
             "grid, or check the file and its coordinate system."
         )
     if outside:
-        say(f"{table.name}: {_counted(outside)} outside the {where}, left out: {_some(outside)}.")
+        say(f"{table.name}: {_counted(outside)} outside the {where}, {LEFT_OUT}: {_some(outside)}.")
     return _merged(found, table, say)
 
 
@@ -61,7 +63,7 @@ def _merged(found: list[labels.Deposit], table: DepositTable, say: Say) -> list[
         cells = np.unique(np.concatenate([one.cells for one in group]), axis=0)
         if len(group) > 1:
             names = _some([one.name for one in group])
-            say(f"{table.name}: {names} share cells and are one deposit, {group[0].name!r}.")
+            say(f"{table.name}: {names} share cells and {JOINED}, {group[0].name!r}.")
         filled = min(len(cells), sum(one.n_filled for one in group))
         made.append(replace(group[0], cells=cells, n_met=len(cells), n_filled=filled))
     return made

@@ -78,6 +78,8 @@ def _bands(study: Study, layer: RasterLayer | BandsLayer, grid: Grid, say: Say) 
 def _plane(layer: RasterLayer | BandsLayer, bands: Bands, grid: Grid, say: Say) -> tuple[FloatArray, str]:
     """Values of the columns of a grid, and how they came about."""
     first = " after the decimal logarithm" if isinstance(layer, RasterLayer) and layer.log10 else ""
+    formula = [layer.expression().text] if isinstance(layer, BandsLayer) else []
+    brought = "resampled" if grid.is_map else "draped"
     if layer.on == "pixels":
         one, name = on_pixels(layer, bands, say)
         if layer.derive:
@@ -87,11 +89,11 @@ def _plane(layer: RasterLayer | BandsLayer, bands: Bands, grid: Grid, say: Say) 
             )
         plane, method = _brought(layer, {"": (one, name)}, grid, say)
         begin = [said(layer, "pixels")] if layer.derive else []
-        return plane[""], ", then ".join([*begin, f"draped ({method})"]) + first
+        return plane[""], ", then ".join([*formula, *begin, f"{brought} ({method})"]) + first
     wide = margin(layer, grid)
     fields, method = _brought(layer, bands, grid.pad((0, wide, wide)), say)
     field = combined(layer, fields, say, "cells")
-    how = f"draped ({method}){first}"
+    how = ", then ".join([f"{brought} ({method}){first}", *formula])
     if layer.derive:
         field, how = derived(field, grid.spacing[1:], layer), f"{how}, then {said(layer, 'cells')}"
     return field[wide : wide + grid.shape[1], wide : wide + grid.shape[2]], how
@@ -126,13 +128,25 @@ def _empty(layer: RasterLayer | BandsLayer, bands: Bands, grid: Grid) -> str:
     none = [found.name for found, name in bands.values() if not np.isfinite(found.values[name]).any()]
     if none:
         return f"{start}: all pixels of {', '.join(none)} are missing. Check the file and its no-data value."
-    found = next(iter(bands.values()))[0]
-    b, g = drape.bounds(found, grid, layer.crs), grid.bounds
+    found, g = next(iter(bands.values()))[0], grid.bounds
+    if isinstance(layer, BandsLayer) and all(_meets(one, layer, grid) for one, _ in bands.values()):
+        return (
+            f"{start}: the formula {layer.expression().text!r} has no number in any of them (something "
+            "divided by 0, a root or logarithm that does not exist), or its bands have none together. Check "
+            "the bands."
+        )
+    b = drape.bounds(found, grid, layer.crs)
     return (
         f"{start}: it spans x {b[0]:.0f} to {b[3]:.0f}, y {b[1]:.0f} to {b[4]:.0f} m, the {where} "
         f"x {g[0]:.0f} to {g[3]:.0f}, y {g[1]:.0f} to {g[4]:.0f} m. Check the "
         "coordinate systems, and what is missing."
     )
+
+
+def _meets(found: Raster, layer: BandsLayer, grid: Grid) -> bool:
+    """Whether a map lies over any of the grid."""
+    b, g = drape.bounds(found, grid, layer.crs), grid.bounds
+    return b[0] < g[3] and b[3] > g[0] and b[1] < g[4] and b[4] > g[1]
 
 
 def _say_crs(found: Raster, layer: RasterLayer | BandsLayer, grid: Grid, say: Say) -> None:

@@ -14,6 +14,8 @@ from mpm3d.inputs.bodies import Say
 from mpm3d.study import Study, VectorLayer
 
 Measure = Callable[[Grid], FloatArray]
+ORDERLESS = "models take codes as numbers, and the order of these means nothing"
+_CLASSES = 32  # more are told, and not all named
 
 
 def measured(study: Study, layer: VectorLayer, say: Say) -> tuple[Callable[[Grid], Any], str]:
@@ -25,7 +27,7 @@ def measured(study: Study, layer: VectorLayer, say: Say) -> tuple[Callable[[Grid
         measure, how = _measure(found, layer, grid)
     except ValueError as error:
         raise StudyError(f"layer {layer.name!r}: {error}") from error
-    for note in (*found.notes, *_beside(found, grid)):
+    for note in (*found.notes, *_beside(found, grid), *_many(found, layer)):
         say(f"layer {layer.name}: {note}")
     planes: dict[tuple[Any, ...], FloatArray] = {}
 
@@ -51,7 +53,8 @@ def _measure(found: vectors.Vectors, layer: VectorLayer, grid: Grid) -> tuple[Me
             raise ValueError(f"{layer.column} is empty for all shapes, so they have no class.")
         names = [str(name) for name in dict.fromkeys(_order(layer, words[named]))]
         codes = [names.index(str(word)) + 1 for word in words[named]]
-        listed = ", ".join(f"{k} {name}" for k, name in enumerate(names, start=1))
+        listed = ", ".join(f"{k} {name}" for k, name in enumerate(names[:_CLASSES], start=1))
+        listed += f" and {len(names) - _CLASSES} more" if len(names) > _CLASSES else ""
         how = (
             f"code of {layer.column} at the centre of the cell ({listed}; the order means nothing) in {what}"
         )
@@ -67,6 +70,19 @@ def _order(layer: VectorLayer, words: Any) -> list[str]:
     there = sorted(set(map(str, words)))
     asked = [str(one) for one in layer.where.get(layer.column, []) if str(one) in there]
     return [*asked, *there]
+
+
+def _many(found: vectors.Vectors, layer: VectorLayer) -> list[str]:
+    """A warning where there are more classes than a model can tell apart by numbers."""
+    if layer.measure != "class":
+        return []
+    count = len(set(vectors.column(found, layer.column)) - {""})
+    if count <= _CLASSES:
+        return []
+    return [
+        f"{layer.column} has {count} classes: {ORDERLESS}. Choose a few by where, or give the distance to "
+        "each that matters (measure = 'distance')."
+    ]
 
 
 def _beside(found: vectors.Vectors, grid: Grid) -> list[str]:

@@ -23,7 +23,7 @@ from mpm3d.lattice import Raster
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["matches", "read_bodies", "read_grid", "read_raster", "write_geotiff", "write_levels"]
+__all__ = ["lacks_crs", "matches", "read_bodies", "read_grid", "read_raster", "write_geotiff", "write_levels"]
 
 # how the files begin, and the only driver of GDAL that may open them then
 _HEADS = (
@@ -77,6 +77,38 @@ def read_grid(path: str | Path, *, outside: bool = False) -> Raster:
         hold, or it holds several grids.
     """
     return _single(path, _read(Path(path), outside=outside))
+
+
+def lacks_crs(path: str | Path) -> bool:
+    """Whether a raster could name its coordinate system and does not, by its header alone.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file.
+
+    Returns
+    -------
+    bool
+        False for grids whose format has no place for it, or seldom uses it: Surfer, text grids, Geosoft, GXF
+        and netCDF; and for what is no raster, or cannot be opened or placed, which `read_grid` says.
+    """
+    from rasterio.errors import CRSError, RasterioError
+
+    place = Path(path)
+    if not place.is_file():
+        return False
+    head = read_head(place)
+    driver = _driver(head)
+    if driver is None or driver in _SURFER:
+        return False
+    try:
+        if driver == "ERS":
+            ermapper.check_header(place, head, outside=False)
+        with _opened(_gdal_name(place), driver) as source:
+            return bool(source.count) and not source.transform.is_identity and not _crs(source)[0]
+    except (RasterioError, CRSError, UnicodeDecodeError, FormatError):
+        return False
 
 
 def _single(path: str | Path, found: list[Raster]) -> Raster:

@@ -117,6 +117,12 @@ class Deviation:
         squares = [(layer.weight**2).sum() for layer in network.hidden]  # type: ignore[union-attr]
         return plan.weight_decay * torch.stack(squares).sum()
 
+    def rescale(self, last: nn.Linear) -> None:
+        """Let the last layer of a network answer deviations, ``(score - mean) / std``, in place of scores."""
+        with torch.no_grad():
+            last.weight.div_(self.std)
+            last.bias.sub_(self.mean).div_(self.std)
+
     def n_right(self, outputs: Tensor, labels: Tensor) -> int | None:
         """Return None: a deviation calls no cell a deposit."""
         return None

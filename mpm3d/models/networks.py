@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from mpm3d.models.cbam import CBAMNet
 from mpm3d.models.devnet import Deviation, DeviationNet, checked_hidden
 from mpm3d.models.network import Network
 from mpm3d.models.rcnn_lam import ResidualAttentionNet
+from mpm3d.models.scaling import Float32
 from mpm3d.models.training import Objective
 
 
@@ -175,8 +176,9 @@ class DeviationNetwork(Network):
 
     Notes
     -----
-    The score is a deviation, not a probability: unlabelled cells are trained to score like draws from
-    N(0, 1), deposits to lie 5 of their standard deviations above. It has no bounds.
+    The score is a deviation, not a probability: how many standard deviations of 5000 reference scores, drawn
+    from N(0, 1), a cell lies above their mean. Unlabelled cells are trained to lie at 0, deposits at 5 or
+    above. It has no bounds.
 
     References
     ----------
@@ -221,8 +223,15 @@ class DeviationNetwork(Network):
         n_features = len(self.layers) * math.prod(self.patch_shape)
         return DeviationNet(n_features, checked_hidden(self.hidden))
 
+    def fit(self, patches: Float32, labels: NDArray[Any], **how: Any) -> Self:
+        """Train the network as `Network.fit` does, and let it answer in units of its reference scores."""
+        super().fit(patches, labels, **how)
+        self._drawn.rescale(self.network_.last)  # type: ignore[arg-type]
+        return self
+
     def _objective(self, rng: np.random.Generator) -> Objective:
-        return Deviation.drawn(rng)
+        self._drawn = Deviation.drawn(rng)
+        return self._drawn
 
     def _scores(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         scores: NDArray[np.float64] = outputs[:, 0]

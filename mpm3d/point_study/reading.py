@@ -185,17 +185,57 @@ def _samples(
     table: pd.DataFrame, numbers: NDArray[np.int64], ore: NDArray[np.bool_], layers: list[str],
     rules: PointTable, name: str,
 ) -> Samples:  # fmt: skip
-    xy, said = to_metres(table[[rules.x, rules.y]].to_numpy(dtype=float, na_value=np.nan), rules.crs, name)
-    names: Any = [f"row {n}" for n in numbers]
-    if rules.group:
-        names = table[rules.group]
+    places = table[[rules.x, rules.y]].to_numpy(dtype=float, na_value=np.nan)
+    _check_rows(table, places, rules, name)
+    xy, said = to_metres(places, rules.crs, name)
+    bare = int(table[rules.label].isna().sum())
+    if bare:
+        said += [f"{name}: {bare} rows have no {rules.label!r} and count as rows without a label."]
+    names: Any = table[rules.group] if rules.group else _names(numbers, ore, xy, name, said)
     placed = table[layers].assign(
         **{"_x": xy[:, 0], "_y": xy[:, 1], "_group": names, "_label": table[rules.label].fillna(0)}
     )
     found = from_table(placed, layers=layers, label="_label", xyz=("_x", "_y"), group="_group", missing=[])
     n, m = int(ore.sum()), len(found.deposits)
     counted = f"{name}: {len(table)} rows, {n} labelled ({m} deposits), {len(layers)} layers."
+    if m == 1:
+        said += [f"{name}: one deposit is known, so none can be left out to see whether it is found again."]
     return replace(found, notes=(counted, *said, *found.notes))
+
+
+def _check_rows(table: pd.DataFrame, places: FloatArray, rules: PointTable, name: str) -> None:
+    """Refuse labels other than 0 and 1, one class alone, and rows without a place, by the user's columns."""
+    label = table[rules.label].to_numpy(dtype=float, na_value=0.0)
+    if strange := sorted({f"{one:g}" for one in label if one not in (0, 1) and not np.isnan(one)})[:3]:
+        raise ValueError(
+            f"the label {rules.label!r} of {name} holds {', '.join(strange)}, it must be 1 in rows of known "
+            "deposits and 0 or nothing in the others."
+        )
+    if (label == 1).all() or not (label == 1).any():
+        which = "every" if len(label) and (label == 1).all() else "no"
+        raise ValueError(
+            f"{which} row of {name} has {rules.label!r} = 1, so there is only one class to learn. Check the "
+            "column."
+        )
+    if lost := int(np.isnan(places).any(axis=1).sum()):
+        raise ValueError(
+            f"{lost} of {len(table)} rows of {name} have no {rules.x!r} or {rules.y!r}. Leave such rows out."
+        )
+
+
+def _names(
+    numbers: NDArray[np.int64], ore: NDArray[np.bool_], xy: FloatArray, name: str, said: list[str]
+) -> list[str]:
+    """Names of deposits by their rows; labelled rows of one place are one, or one would teach the other."""
+    first: dict[tuple[float, ...], int] = {}
+    named = list(map(int, numbers))
+    for at in np.flatnonzero(ore):
+        named[at] = first.setdefault(tuple(xy[at]), named[at])
+    if more := int(ore.sum()) - len(first):
+        said.append(
+            f"{name}: {more} labelled rows lie at the place of an earlier one and are of the same deposit."
+        )
+    return [f"row {n}" for n in named]
 
 
 def read_others(table: pd.DataFrame, points: Points, rules: PointTable, *, name: str) -> Others:

@@ -132,11 +132,15 @@ def separate(
         regional = spectral(field, spacing, height=_above_0(height))
     else:
         parts = decompose(field)
+        if len(parts) == 1:
+            raise ValueError(
+                "the field has fewer than three peaks or hollows, so it has no modes to take away. Use "
+                "separation = 'upward' with a height."
+            )
         if not 1 <= modes < len(parts):
             raise ValueError(
                 f"{modes} of {len(parts)} parts of the decomposition cannot be the regional, between 1 and "
-                f"{len(parts) - 1} must be. "
-                + ("Use fewer modes." if len(parts) > 1 else "The field is too smooth: use 'upward'.")
+                f"{len(parts) - 1} must be. Use fewer modes."
             )
         regional = parts[-modes:].sum(axis=0)
     return regional, field - regional

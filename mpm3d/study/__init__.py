@@ -1,6 +1,7 @@
 """The schema of ``study.toml``, how one is read and checked, and the paths of a run."""
 
 from mpm3d.study.assay_layers import AssaysLayer
+from mpm3d.study.checks import crs_lacking
 from mpm3d.study.drilling import DrillingTable
 from mpm3d.study.explaining import ExplainTable
 from mpm3d.study.files import drillholes, sha256
@@ -49,6 +50,6 @@ __all__ = [
     "GridTable", "InsideLayer", "Layer", "LogisticTable", "ModelLayer", "ModelTable", "NetworkTable",
     "PointSamplesTable", "PointStudy", "PointTable", "PredictTable", "PuTable", "RasterLayer",
     "SamplesTable", "SourceTable", "Study", "TargetsTable", "TopographyTable", "UbcLayer", "ValidateTable",
-    "VectorLayer", "VoxetLayer", "WeightsTable", "drillholes", "examine", "is_of_points", "load",
-    "load_points", "sha256", "template",
+    "VectorLayer", "VoxetLayer", "WeightsTable", "crs_lacking", "drillholes", "examine", "is_of_points",
+    "load", "load_points", "sha256", "template",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Files = Annotated[list[str], Field(min_length=1)]
 Pair = tuple[float, float]
 Positive = Annotated[int, Field(ge=1)]
+_MANY = {"degree": "degrees", "foot": "feet", "US survey foot": "US survey feet"}
 
 
 class Table(BaseModel):
@@ -48,3 +49,22 @@ def known_crs(value: str) -> str:
         raise ValueError(
             f"{value!r} is not a coordinate reference system. Use a code such as 'EPSG:32651'"
         ) from error
+
+
+def in_metres(crs: str) -> str:
+    """The same coordinate reference system, if cells can be measured in it.
+
+    Raises
+    ------
+    ValueError
+        If its coordinates are degrees, or of another unit than the metre.
+    """
+    units = {axis.unit_name for axis in pyproj.CRS.from_user_input(crs).axis_info[:2]} - {"metre"}
+    if units:
+        named = " and ".join(sorted(_MANY.get(unit, unit) for unit in units))
+        raise ValueError(
+            f"its coordinates are in {named}, and cells, distances and buffers in metres. Name a projected "
+            "system in metres, such as that of a UTM zone ('EPSG:32651'), and give x and y in it; files may "
+            "stay in their own"
+        )
+    return crs

@@ -18,8 +18,9 @@ from mpm3d.study.drilling import DrillingTable, licence_wrong
 from mpm3d.study.files import drillholes, present, sha256
 from mpm3d.study.layers import LAYERS
 from mpm3d.study.models import MODELS, BoostingTable, PuTable
+from mpm3d.study.raster_layers import BandsLayer, RasterLayer
 from mpm3d.study.tables import NO_SURFACE, DepositTable, GridTable, SourceTable, TopographyTable
-from mpm3d.vectors import cells_of
+from mpm3d.vectors import cells_of, is_marked_file
 
 
 def contents_wrong(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
@@ -43,6 +44,9 @@ def contents_wrong(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
     origin = {folder / s.file: s for s in sources if isinstance(s, SourceTable)}
     for item in (*layers, *deposits, *topography):
         yield from _missing_files(item, folder, origin)
+    for layer in layers:
+        if isinstance(layer, RasterLayer | BandsLayer):
+            yield from (f"layer {layer.name!r}: {text}" for text in crs_lacking(layer, folder))
     yield from _changed_sources(origin)
     for deposit in deposits:
         if isinstance(deposit, DepositTable):
@@ -50,8 +54,7 @@ def contents_wrong(table: Mapping[str, Any], folder: Path) -> Iterator[str]:
     drilling = valid(DrillingTable, table.get("drilling", {}))
     if isinstance(drilling, DrillingTable):
         yield from licence_wrong(drilling, folder, grid)
-    known = [d for d in deposits if isinstance(d, DepositTable) and not d.blind]
-    if deposits and not known:
+    if deposits and all(isinstance(one, DepositTable) and one.blind for one in deposits):
         yield "every deposit is blind, so nothing is left to learn from. Set blind = false on some."
 
 
@@ -95,6 +98,18 @@ def _missing_files(item: Table | None, folder: Path, origin: Mapping[Path, Sourc
             commit = f", commit {source.commit}" if source.commit else ""
             fix = f"Get it from {source.repository}{commit}, {source.path or path.name}."
         yield f"{owner!r}: {key} = {name!r} does not exist. {fix}"
+
+
+def crs_lacking(layer: RasterLayer | BandsLayer, folder: Path) -> Iterator[str]:
+    """A sentence for each raster of a layer that names no coordinate system, unless the layer does."""
+    if layer.crs:
+        return
+    for _, name in layer.paths():
+        if io.raster.lacks_crs(present(folder / name)):
+            yield (
+                f"{name} names no coordinate system, so its pixels cannot be placed. Name it in the layer, "
+                'such as crs = "EPSG:32651", or write it into the file (gdal_edit -a_srs).'
+            )
 
 
 def _changed_sources(origin: Mapping[Path, SourceTable]) -> Iterator[str]:
@@ -155,6 +170,12 @@ def _check_places(deposit: DepositTable, folder: Path, grid: Grid | None) -> Ite
     """Problems of deposits that are places of a map."""
     if not deposit.points:
         yield f"deposit {deposit.name!r} has each = true, which is for points, and names none. Remove it."
+        return
+    if deposit.each == "touching" and not is_marked_file(deposit.points):
+        yield (
+            f"deposit {deposit.name!r} has each = 'touching', which is for pixels of a raster, and "
+            f"{deposit.points} is none. Use each = true."
+        )
         return
     if not deposit.each and (deposit.name_column or deposit.style_column):
         yield f"deposit {deposit.name!r} has columns of names or styles, they need each = true. Add it."

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field, ValidationInfo, field_validator
 
 from mpm3d.grid import Grid
-from mpm3d.study.base import Pair, Positive, Table, known_crs
+from mpm3d.study.base import Pair, Positive, Table, in_metres, known_crs
 from mpm3d.study.drilling import DrillingTable
 from mpm3d.study.explaining import ExplainTable
 from mpm3d.study.files import present
@@ -57,7 +57,7 @@ class GridTable(Table):
     @field_validator("crs")
     @classmethod
     def _known(cls, value: str) -> str:
-        return known_crs(value)
+        return in_metres(known_crs(value))
 
 
 class TopographyTable(Table):
@@ -83,8 +83,8 @@ class DepositTable(Table):
     least ``cutoff`` are ore.
 
     Points may also be a file of points or polygons of a map, or a raster whose pixels of 1 are ore. With
-    ``each``, every row of it, or patch of pixels, is a deposit of its own, called by ``name_column``; the
-    name of the table is that of all of them.
+    ``each``, every row of it, or pixel, is a deposit of its own, called by ``name_column``; the name of the
+    table is that of all of them. ``each = "touching"`` makes pixels that touch, by corners too, one deposit.
     """
 
     name: Annotated[str, Field(min_length=1)]
@@ -99,7 +99,7 @@ class DepositTable(Table):
     min_share: Annotated[float, Field(gt=0, le=1)] | None = None
     style: str = ""
     blind: bool = False
-    each: bool = False
+    each: Literal[False, True, "touching"] = False
     name_column: str = ""
     style_column: str = ""
     layer: str = ""
@@ -110,9 +110,16 @@ class DepositTable(Table):
     def _known(cls, value: str) -> str:
         return known_crs(value) if value else value
 
+    @field_validator("each", mode="before")
+    @classmethod
+    def _one_of(cls, value: object) -> object:
+        if not isinstance(value, bool) and value != "touching":
+            raise ValueError("it is true, false or 'touching'")
+        return value
+
     def is_map_file(self, *, flat: bool) -> bool:
         """Whether its deposits are places of a vector file, a raster or, for a map (``flat``), a table."""
-        return bool(self.points) and is_places_file(self.points, flat=flat or self.each)
+        return bool(self.points) and is_places_file(self.points, flat=flat or bool(self.each))
 
     def places(self, folder: Path, crs: str) -> tuple[list[Place], tuple[str, ...]]:
         """Places of such a file in a coordinate system, and what was decided on reading.
@@ -124,7 +131,7 @@ class DepositTable(Table):
         """
         return read_places(
             present(folder / self.points), crs, layer=self.layer, source_crs=self.crs,
-            name_column=self.name_column, style_column=self.style_column,
+            columns=(self.name_column, self.style_column), touching=self.each is not True,
         )  # fmt: skip
 
 

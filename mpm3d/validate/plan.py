@@ -121,6 +121,8 @@ def refusals(samples: Samples, settings: Settings, *, seed: int, stops: bool = F
 def _try(samples: Samples, settings: Settings, fold: Fold, stops: bool) -> None:
     """Draw the training sets of a fold as they will be drawn again when models are fitted."""
     try:
+        if fold.scheme == "random" and (n := int((samples.label == 1).sum())) < 2:
+            raise ValueError(f"it needs at least 2 deposit cells, one for each side, there is {n}.")
         if fold.scheme != "random":
             fit_fold(samples, settings, fold, lambda: _Nothing(samples, stops))  # type: ignore[arg-type, return-value]
             return

@@ -110,6 +110,12 @@ def _allowed(
     refused = refusals(samples, settings, seed=seed)
     allowed, notes = {}, dict.fromkeys(refused.values())
     left = tuple(scheme for scheme in settings.schemes if scheme not in refused)
+    if lenient and not left and (samples.label == 1).sum() < 2:
+        name = ", ".join(samples.deposits)
+        raise ValueError(
+            f"one cell of one deposit is known ({name}), and a model cannot both learn from it and be tested "
+            "on it. Name more deposits; mpm3d predict gives scores without any test."
+        )
     if refused and not (lenient and left):
         raise ValueError(" ".join(refused.values()))
     stopping = [model for model, make in models.items() if make().stops_early and settings.stopping != "none"]

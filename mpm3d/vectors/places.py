@@ -48,23 +48,27 @@ def is_places_file(path: str | Path, *, flat: bool = False) -> bool:
     return Path(path).suffix.lower() in (*_VECTORS, *_RASTERS, *(_TABLES if flat else ()))
 
 
+def is_marked_file(path: str | Path) -> bool:
+    """Whether a file is a raster whose pixels of 1 are deposits, by its suffix."""
+    return Path(path).suffix.lower() in _RASTERS
+
+
 def read_places(
     path: str | Path,
     crs: str,
     *,
     layer: str = "",
     source_crs: str = "",
-    name_column: str = "",
-    style_column: str = "",
+    columns: tuple[str, str] = ("", ""),
+    touching: bool = False,
 ) -> tuple[list[Place], tuple[str, ...]]:
-    """Read a file of known deposits, one in each row or patch of marked pixels.
+    """Read a file of known deposits, one in each row or marked pixel.
 
     Parameters
     ----------
     path : str or Path
         Vector file (GeoPackage, shapefile, GeoJSON …), table with columns of x and y or longitude and
-        latitude, or GeoTIFF in which 1 marks deposits: pixels that touch, by corners too, are one, and each
-        counts at its centre.
+        latitude, or GeoTIFF in which 1 marks deposits: a pixel counts at its centre.
     crs : str
         Coordinate system of the grid, to which places are projected.
     layer : str
@@ -72,8 +76,11 @@ def read_places(
     source_crs : str
         Coordinate system of the file, if it does not name one. A table is otherwise taken to be in that of
         the grid, or WGS 84 where its columns are longitude and latitude.
-    name_column, style_column : str
-        Columns of names and styles. Without names, deposits are called after the file and their number.
+    columns : tuple of str
+        Columns of names and of styles, empty for none. Without names, deposits are called after the file and
+        their number.
+    touching : bool
+        Whether marked pixels of a raster that touch, by corners too, are one deposit.
 
     Returns
     -------
@@ -90,13 +97,12 @@ def read_places(
         If there is no such column, no coordinate system, or the format is none of these.
     """
     place, suffix = Path(path), Path(path).suffix.lower()
-    columns = (name_column, style_column)
     if suffix in _RASTERS:
         if any(columns):
             raise ValueError(
                 f"{place.name} is a raster and has no columns. Remove name_column and style_column."
             )
-        shapes, notes = _marked(place, crs, source_crs)
+        shapes, notes = _marked(place, crs, source_crs, touching)
         words = [np.full(len(shapes), "")] * 2
     elif suffix in _TABLES:
         shapes, words, notes = _rows(place, crs, source_crs, columns)
@@ -170,8 +176,8 @@ def _column(table: Table, name: str) -> int:
     return found[0]
 
 
-def _marked(path: Path, crs: str, source_crs: str) -> tuple[Any, list[str]]:
-    """Centres of the pixels of 1, those that touch together."""
+def _marked(path: Path, crs: str, source_crs: str, touching: bool) -> tuple[Any, list[str]]:
+    """Centres of the pixels of 1, each alone or those that touch together."""
     import rasterio
     import shapely
     from scipy.ndimage import label
@@ -195,9 +201,14 @@ def _marked(path: Path, crs: str, source_crs: str) -> tuple[Any, list[str]]:
     y = where.d * column_ + where.e * row + where.f
     x, y = _moved(x, y, source_crs or stated.to_wkt(), crs)
     owner = patches[np.nonzero(patches)]
-    shapes = [shapely.multipoints(np.column_stack([x, y])[owner == k]) for k in range(1, n + 1)]
-    notes = [f"{len(owner)} pixels are marked (1), {n} patches of touching ones; each counts at its centre."]
-    return np.array(shapes, dtype=object), notes
+    xy, marked = np.column_stack([x, y]), f"{len(owner)} pixels are marked (1)"
+    if touching:
+        shapes = [shapely.multipoints(xy[owner == k]) for k in range(1, n + 1)]
+        return np.array(shapes, dtype=object), [
+            f"{marked}, {n} groups of touching ones; each counts at its centre."
+        ]
+    join = f" Some touch: with each = 'touching' they would be {n}." if n < len(owner) else ""
+    return shapely.points(xy), [f"{marked}, each a deposit of its own at its centre.{join}"]
 
 
 def _moved(x: FloatArray, y: FloatArray, source: str, target: str) -> tuple[FloatArray, FloatArray]:
