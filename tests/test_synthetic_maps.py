@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from scipy.spatial import cKDTree
 
 from mpm3d import cube, evaluate, stages
 from mpm3d import study as studies
@@ -90,6 +91,22 @@ def test_no_single_layer_finds_more_than_a_fifth_of_all_deposits(
             assert (ranks <= 0.02).mean() <= 0.20, (name, sign)
 
 
+def test_assays_are_one_layer_of_the_twelve_and_cost_few_cells_and_no_deposit(
+    district: maps.MapDistrict, layers: dict[str, np.ndarray]
+) -> None:
+    assert len(layers) == 12  # as many as are explained exactly without an extra
+    values = layers["pathfinders"]
+    gone = np.isnan(values)
+    with (DEEPSEAM / "assays.csv").open(encoding="utf-8") as file:
+        places = np.array([[float(row["x"]), float(row["y"])] for row in csv.DictReader(file)])
+    away, _ = cKDTree(places).query(maps.STUDY.points()[:, :2])
+    np.testing.assert_array_equal(gone.ravel(), away > 3_000)
+    assert 0 < gone.mean() < 0.02
+    cells = maps.STUDY.index_of([[one.x, one.y, 0.0] for one in district.deposits])
+    for name, each in layers.items():
+        assert np.isfinite(each[tuple(cells.T)]).all(), name
+
+
 def test_the_bundled_files_are_those_of_their_seed(tmp_path: Path) -> None:
     script = DEEPSEAM / "make_district.py"
     subprocess.run([sys.executable, str(script), "--to", str(tmp_path)], check=True)
@@ -97,7 +114,7 @@ def test_the_bundled_files_are_those_of_their_seed(tmp_path: Path) -> None:
         with rasterio.open(place) as old, rasterio.open(tmp_path / place.relative_to(DEEPSEAM)) as new:
             assert np.allclose(old.read(1), new.read(1), rtol=0, atol=0.11), place.name  # last digits
             assert (old.crs, old.transform, old.nodata) == (new.crs, new.transform, new.nodata)
-    for name in ("study.toml", "blind.csv"):
+    for name in ("study.toml", "blind.csv", "assays.csv"):
         assert (tmp_path / name).read_text() == (DEEPSEAM / name).read_text()
 
 

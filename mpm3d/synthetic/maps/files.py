@@ -204,6 +204,8 @@ _LAYERS = (
      {"file": "vectors/faults.gpkg", "where": {"SET": "NE"}}, "m"),
     ("fault_nw_distance", "Distance to NW faults", "vector",
      {"file": "vectors/faults.gpkg", "where": {"SET": "NW"}}, "m"),
+    ("pathfinders", "First robust component of the assays, Cu and As against Sn and Zn", "assays",
+     {"file": "assays.csv", "component": 1, "reach": 3000.0}, "1"),
     ("noise", "Noise, which means nothing", "raster", {"file": "rasters/noise.tif"}, "1"),
 )  # fmt: skip
 
