@@ -148,7 +148,7 @@ def test_for_every_model_the_planted_layer_is_first_and_noise_near_zero(kind):
     patches, labels = planted(kind, n=60, seed=1)
     explainer = Explainer([estimator], reference_of(patches[labels == 0][:16]))
     found = explainer.explain(patches[labels == 1])
-    assert explainer.method == ("tree" if kind == "forest" else "exact")
+    assert explainer.method == ("tree" if kind in ("forest", "pu") else "exact")
     np.testing.assert_allclose(found.score, estimator.score_samples(patches[labels == 1]), atol=1e-6)
     assert found.gap <= 1e-5 * max(1, np.abs(found.score).max())
     size = np.abs(found.values).mean(axis=0)
@@ -170,6 +170,44 @@ def test_a_forest_gets_the_same_values_from_its_trees_as_from_all_sets(monkeypat
     np.testing.assert_allclose(one.values, other.values, atol=1e-7)
     assert one.gap < 2e-7
     assert by_trees.explain(patches[:1]).values.shape == (1, 3)
+
+
+def test_bags_of_forests_get_the_same_values_from_their_trees_as_from_all_sets(monkeypatch, rng):
+    members, (patches, _) = [fitted("pu", seed) for seed in (0, 1)], planted("pu", n=60, seed=2)
+    patches[3, 1] = patches[5] = np.nan  # filled by the mean over all cells, not over those of a bag
+    reference = patches[40:48].copy()
+    reference[2, 0] = np.nan
+    by_trees = Explainer(members, reference)
+    monkeypatch.setitem(sys.modules, "shap", None)
+    by_sets = Explainer(members, reference)
+    assert (by_trees.method, by_sets.method) == ("tree", "exact")
+    one, other = by_trees.explain(patches[:20]), by_sets.explain(patches[:20])
+    np.testing.assert_allclose(one.values, other.values, atol=1e-7)
+    assert by_trees._trees.base == pytest.approx(by_sets.base, abs=1e-7)
+    assert one.gap < 2e-7
+
+
+def test_a_value_next_to_a_threshold_goes_the_way_of_the_forest(rng):
+    below = np.float32(1000.0)
+    while np.float32((float(below) + float(np.nextafter(below, np.float32(2e3)))) / 2) == below:
+        below = np.nextafter(below, np.float32(2e3))
+    above = np.nextafter(below, np.float32(2e3))  # what 32 bits make of the threshold in the middle
+    values = np.repeat([below, above], 20).reshape(40, 1, 1, 1, 1)
+    forest = models.make("forest", ("a",), n_estimators=3).fit(values, np.arange(40) // 20, rng=rng)
+    assert forest.score_samples(values)[[0, -1]].tolist() == [0.0, 1.0]
+    explainer = Explainer([forest], values[:1])
+    assert explainer.method == "tree"
+    np.testing.assert_allclose(explainer.explain(values[[0, -1]]).values, [[0.0], [1.0]], atol=1e-6)
+
+
+def test_bags_of_anything_but_forests_of_single_cells_are_explained_by_sets(rng):
+    patches, labels = planted("pu", n=40)
+    wide = models.make("pu", LAYERS, bags=2, settings={"n_estimators": 3, "patch_shape": (1, 1, 3)})
+    three = np.repeat(patches, 3, axis=4)
+    wide.fit(three, labels, rng=rng)
+    assert Explainer([wide], three[:2]).method == "exact"
+    lines = models.make("pu", LAYERS, base="logistic", bags=2).fit(patches, labels, rng=rng)
+    assert Explainer([lines], patches[:2]).method == "exact"
 
 
 def test_a_forest_on_patches_is_explained_by_layer_not_by_column(rng):

@@ -9,11 +9,14 @@ from functools import partial
 from mpm3d import cube, storage
 from mpm3d.predict.scoring import one_thread
 from mpm3d.reasons import figures
+from mpm3d.reasons.deposits import of_deposits
 from mpm3d.reasons.few import MOST, cells_each, explain_few
-from mpm3d.reasons.leading import draw_leading
-from mpm3d.reasons.reason import Reason, words
+from mpm3d.reasons.heat import draw_deposits
+from mpm3d.reasons.leading import draw_leading, write_bands
+from mpm3d.reasons.reason import Reason, decimals, words
+from mpm3d.reasons.step import step_of
 from mpm3d.reasons.store import ATTRIBUTION, Wanted, is_current, place_of, split_zones
-from mpm3d.reasons.subject import identity_of, subject_of
+from mpm3d.reasons.subject import Subject, identity_of, subject_of
 from mpm3d.reasons.summary import Summary, summarise, table_of, tally_of, write_table
 from mpm3d.reasons.volume import write
 from mpm3d.run import hash_of
@@ -83,10 +86,11 @@ def _kept(run: Run, found: Delineation) -> dict[str, Reason]:
 
 
 def explain(run: Run, found: Delineation, number: int = 0, *, whole: bool = False) -> Summary:
-    """Explain a volume: attributions beside the scores, a table, pictures; say what they show.
+    """Explain a volume or a map: attributions beside the scores, a table, pictures; say what they show.
 
-    All cells of targets are explained and every fourth cell along each axis elsewhere, or as the study says.
-    What an earlier run has finished is kept, also when targets have changed since.
+    All cells of targets are explained and every fourth cell along each axis elsewhere, or as the study says;
+    every cell of a map where that does not take long, see `step_of`. What an earlier run has finished is
+    kept, also when targets have changed since. Deposits have rows and a picture of their own.
 
     Parameters
     ----------
@@ -113,10 +117,23 @@ def explain(run: Run, found: Delineation, number: int = 0, *, whole: bool = Fals
     """
     started = time.monotonic()
     subject = subject_of(run, number)
-    wanted = Wanted(run.grid.shape, 1 if whole else run.study.explain.every)
+    wanted = Wanted(run.grid.shape, 1 if whole else step_of(run, number, subject))
     volume = write(run, number, subject, found, wanted)
+    deposits = of_deposits(run, number, subject)
     with run.bar("sum up"):
-        summary = summarise(volume, found, seed=run.study.seed)
+        summary = summarise(volume, found, seed=run.study.seed, deposits=deposits)
+    _publish(run, number, summary, subject, wanted)
+    _say(run, summary, found, subject.kind)
+    run.folder.finish(
+        f"explain {subject.kind}", hash_of(subject.identity), started, method=subject.explainer.words,
+        background=subject.removed, base=summary.base, every=wanted.every, n_cells=summary.volume.n,
+        gap=summary.gap,
+    )  # fmt: skip
+    return summary
+
+
+def _publish(run: Run, number: int, summary: Summary, subject: Subject, wanted: Wanted) -> None:
+    """Write the table and the pictures, and the GeoTIFF of a map."""
     evidence = cube.open(run.study.cube_place)
     units = {name: str(evidence[name].attrs["units"]) for name in summary.layers}
     names = {name: str(evidence[name].attrs["long_name"]) for name in summary.layers}
@@ -125,28 +142,31 @@ def explain(run: Run, found: Delineation, number: int = 0, *, whole: bool = Fals
         look = figures.Look(subject.kind, names, units, subject.words, run.study.note)
         for name, draw in figures.DRAWN.items():
             draw(summary, place_of(run, number, f"figures/attribution_{name}.png"), look)
+        if any(one.tally.n for one in summary.deposits):
+            draw_deposits(summary, place_of(run, number, "figures/attribution_deposits.png"), look)
         if run.grid.is_map:
             draw_leading(run, number, wanted)
-    _say(run, summary, found, subject.kind)
-    run.folder.finish(
-        f"explain {subject.kind}", hash_of(subject.identity), started, method=subject.explainer.words,
-        background=subject.removed, base=summary.base, every=wanted.every, n_cells=summary.volume.n,
-    )  # fmt: skip
-    return summary
+            write_bands(run, number, wanted)
 
 
 def _say(run: Run, summary: Summary, found: Delineation, kind: str) -> None:
     mean, absolute, strongest = summary.volume.means
-    width = max(map(len, summary.layers))
+    width, digits = max(map(len, summary.layers)), decimals(absolute)
     rows = [
-        f"  {summary.layers[i]:<{width}}  {absolute[i]:.3f}  (mean {mean[i]:+.3f}, "
+        f"  {summary.layers[i]:<{width}}  {absolute[i]:.{digits}f}  (mean {mean[i]:+.{digits}f}, "
         f"strongest in {strongest[i]:.0%} of the cells)"
         for i in summary.order
     ]
     run.say(
         f"explain {kind}: mean absolute attribution of each layer over {summary.volume.n:,} cells of the "
-        f"volume, in units of the score, the strongest first:\n" + "\n".join(rows)
+        f"{run.space}, in units of the score, the strongest first:\n" + "\n".join(rows)
     )
+    run.say(
+        f"explain {kind}: the score without any layer and what the layers add give the score of every "
+        f"explained cell to within {summary.gap:.1g}."
+    )
+    if unscored := [one.name for one in summary.deposits if not one.tally.n]:
+        run.say(f"explain {kind}: no cell of {', '.join(unscored)} has a score, so nothing is said of it.")
     for target in [one for one in found.targets if summary.targets[one.id].n][:_TOLD]:
         reason = summary.reason(target.id)
         run.say(

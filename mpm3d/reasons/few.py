@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,23 +34,36 @@ def cells_each(n_targets: int) -> int:
 def explain_few(run: Run, number: int, subject: Subject, target: Target, *, most: int = MOST) -> Reason:
     """Explain at most so many cells of a target, evenly spread over the ranks of its scores."""
     cells = spread_cells(run, number, target, most)
+    values = explain_cells(run, subject, cells)
+    return Reason(subject.explainer.layers, values.mean(axis=0), subject.explainer.base, len(cells))
+
+
+def explain_cells(run: Run, subject: Subject, cells: Cells) -> NDArray[np.float64]:
+    """Attributions ``(n, layer)`` of cells ``(n, 3)``, their patches read from the cube."""
     explainer = subject.explainer
     shape = explainer.members[0].patch_shape
     patches = samples.take_patches(cube.open(run.study.cube_place), cells, explainer.layers, shape)
-    found = explainer.explain(patches)
-    return Reason(explainer.layers, found.values.mean(axis=0), explainer.base, len(cells))
+    return explainer.explain(patches).values
 
 
 def spread_cells(run: Run, number: int, target: Target, most: int = MOST) -> Cells:
     """At most so many cells ``(n, 3)`` of a target, from lowest to highest score in equal steps of rank."""
     score, step = scores_of(run, number), -(-target.n_cells // _RANKED)
-    parts = []
-    for part in target.parts():
-        cells = part[::step]
-        low, high = cells.min(axis=0), cells.max(axis=0) + 1
-        window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        parts.append((cells, score[window][tuple((cells - low).T)]))
+    parts = [(part[::step], at_cells(score, part[::step])) for part in target.parts()]
     cells, scores = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return spread(cells, scores, most)
+
+
+def at_cells(array: Any, cells: Cells) -> NDArray[Any]:
+    """Values ``(..., n)`` of an array ``(..., z, y, x)`` at cells ``(n, 3)``, at least one."""
+    low, high = cells.min(axis=0), cells.max(axis=0) + 1
+    window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    found: NDArray[Any] = array[(..., *window)][(..., *(cells - low).T)]
+    return found
+
+
+def spread(cells: Cells, scores: NDArray[Any], most: int = MOST) -> Cells:
+    """At most so many of cells ``(n, 3)``, from lowest to highest score in equal steps; NaN is left out."""
     cells, scores = cells[~np.isnan(scores)], scores[~np.isnan(scores)]
     ranked: Cells = cells[np.lexsort((*cells.T[::-1], scores))]
     return ranked[_evenly(len(ranked), most)]

@@ -22,7 +22,6 @@ _COLUMNS = 3
 _SWARM = 1500  # points of a swarm
 _ENDS = (5, 95)  # percentiles of a layer's values that have the ends of the colours
 _CROWDS = {"volume": COLOURS[0], "targets": COLOURS[1]}
-_WORDS = {"volume": "volume", "targets": "targets"}
 _ADDS = "what the layer adds to the score"
 
 
@@ -83,21 +82,21 @@ def draw_bar(summary: Summary, path: str | Path, look: Look) -> Path:
     ValueError
         If no cell of the volume was explained.
     """
-    order = _shown(summary, _MOST)
+    order = shown(summary, _MOST)
     figure = new_figure(7.6, 1.2 + 0.5 * len(order))
     axes, handles = figure.add_subplot(), []
     tallies = {"volume": summary.volume, "targets": summary.in_targets}
     there = {name: tally for name, tally in tallies.items() if tally.n}
     for number, (name, tally) in enumerate(there.items()):
         place = np.arange(len(order)) + 0.38 * (number - (len(there) - 1) / 2)
-        label = f"{_WORDS[name]}: {tally.n:,} cells"
+        label = f"{_said(name, summary)}: {tally.n:,} cells"
         bars = axes.barh(place, tally.means[1][order], 0.36, color=_CROWDS[name], label=label)
         handles.append(bars.patches[0])
         handles[-1].set_label(label)
     _name_layers(axes, summary, order, look)
     axes.set_xlabel("mean absolute attribution, in units of the score")
     axes.grid(alpha=0.25, axis="x")
-    frame(figure, _title("Which layers move the score", summary, order, look), handles, look.foot)
+    frame(figure, title_of("Which layers move the score", summary, order, look), handles, look.foot)
     return write(figure, path)
 
 
@@ -109,7 +108,7 @@ def draw_beeswarm(summary: Summary, path: str | Path, look: Look) -> Path:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    order, crowd = _shown(summary, _MOST), summary.crowds["volume"]
+    order, crowd = shown(summary, _MOST), summary.crowds["volume"]
     figure = new_figure(8.2, 1.4 + 0.62 * len(order))
     axes = figure.add_subplot()
     rows = np.linspace(0, len(crowd.score) - 1, min(_SWARM, len(crowd.score))).astype(int)
@@ -126,8 +125,8 @@ def draw_beeswarm(summary: Summary, path: str | Path, look: Look) -> Path:
     bar = figure.colorbar(ScalarMappable(Normalize(0, 1), "viridis"), ax=axes, ticks=[0, 1], aspect=30)
     bar.ax.set_yticklabels(["low", "high"], fontsize=8)
     bar.set_label(f"value of the layer ({_ENDS[0]}th to {_ENDS[1]}th percentile); grey: missing", fontsize=8)
-    words = f"What values of each layer do to the score, at {len(rows):,} cells of the volume"
-    frame(figure, _title(words, summary, order, look), [], look.foot)
+    words = f"What values of each layer do to the score, at {len(rows):,} cells of the {summary.space}"
+    frame(figure, title_of(words, summary, order, look), [], look.foot)
     return write(figure, path)
 
 
@@ -139,7 +138,7 @@ def draw_dependence(summary: Summary, path: str | Path, look: Look) -> Path:
     from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
-    order = _shown(summary, _MOST_PANELS)
+    order = shown(summary, _MOST_PANELS)
     lines = -(-len(order) // _COLUMNS)
     figure = new_figure(9.6, 3.4 * lines)
     outer = figure.add_gridspec(lines, _COLUMNS)
@@ -167,11 +166,11 @@ def draw_dependence(summary: Summary, path: str | Path, look: Look) -> Path:
             top.set_ylabel("score", fontsize=8)
     handles: list[Artist] = [
         Line2D([], [], linestyle="", marker="o", markersize=4, color=_CROWDS[name],
-               label=f"{_WORDS[name]}: {len(crowd.score):,} drawn")
+               label=f"{_said(name, summary)}: {len(crowd.score):,} drawn")
         for name, crowd in summary.crowds.items() if len(crowd.score)
     ]  # fmt: skip
     words = "Score (above) and what the layer adds to it (below), against the value of the layer"
-    frame(figure, _title(words, summary, order, look), handles, look.foot)
+    frame(figure, title_of(words, summary, order, look), handles, look.foot)
     return write(figure, path)
 
 
@@ -182,13 +181,18 @@ DRAWN: dict[str, Callable[[Summary, str | Path, Look], Path]] = {
 }
 
 
-def _shown(summary: Summary, most: int) -> list[int]:
+def shown(summary: Summary, most: int) -> list[int]:
     """The layers of a picture, the strongest first."""
-    refuse_empty(range(summary.volume.n), "explained cell of the volume")
+    refuse_empty(range(summary.volume.n), f"explained cell of the {summary.space}")
     return summary.order[:most]
 
 
-def _title(words: str, summary: Summary, order: list[int], look: Look) -> str:
+def _said(crowd: str, summary: Summary) -> str:
+    return summary.space if crowd == "volume" else crowd
+
+
+def title_of(words: str, summary: Summary, order: list[int], look: Look) -> str:
+    """Title of a picture, with the number of layers that it leaves out."""
     left = len(summary.layers) - len(order)
     return f"{words}: {look.kind}" + (f"; {left} fainter layers are left out" if left else "")
 

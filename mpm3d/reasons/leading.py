@@ -1,4 +1,4 @@
-"""Which layer moves the score most, as a map."""
+"""What layers add to the scores of a map: which one leads, as a picture, and all of them as a GeoTIFF."""
 
 from __future__ import annotations
 
@@ -49,11 +49,43 @@ def draw_leading(run: Run, number: int, wanted: Wanted) -> Path:
     """
     from mpm3d import maps
 
-    store = storage.group(place_of(run, number), "r")
-    values = np.asarray(store[ATTRIBUTION][:, 0], dtype=np.float32)
+    values, layers = _stored(run, number)
     return maps.draw_leading(
-        leading_on(values, wanted), [str(name) for name in store.attrs["layers"]],
+        leading_on(values, wanted), layers,
         lattice_of(run.grid, wanted), place_of(run, number, "figures/attribution_leading.png"),
         title=f"{run.study.name}: the layer that moves the score of {run.study.models[number].kind} most",
         note=run.study.note,
     )  # fmt: skip
+
+
+def write_bands(run: Run, number: int, wanted: Wanted) -> Path:
+    """Write what each layer adds to the score as a GeoTIFF, a band for each, its name the description.
+
+    Parameters
+    ----------
+    run : Run
+        A study that is a map, explained.
+    number : int
+        Which of its models.
+    wanted : Wanted
+        The lattice; where it is not every cell, pixels are as large as its step, about the same centres.
+
+    Returns
+    -------
+    Path
+        ``attributions.tif`` in the run folder; no data where there is no score.
+    """
+    from mpm3d import maps
+
+    values, layers = _stored(run, number)
+    (_, y, x), step = wanted.firsts, wanted.every
+    return maps.write_bands(
+        place_of(run, number, "attributions.tif"), values[:, y::step, x::step], lattice_of(run.grid, wanted),
+        names=layers, units=f"score of {run.study.models[number].kind}", note=run.study.note,
+    )  # fmt: skip
+
+
+def _stored(run: Run, number: int) -> tuple[NDArray[np.float32], list[str]]:
+    """Attributions ``(layer, y, x)`` of a map, and the names of the layers."""
+    store = storage.group(place_of(run, number), "r")
+    return np.asarray(store[ATTRIBUTION][:, 0], dtype=np.float32), [str(one) for one in store.attrs["layers"]]

@@ -55,6 +55,16 @@ def words(pairs: Sequence[tuple[str, float]]) -> str:
     return "; ".join(f"{name} {_signed(value)}" for name, value in pairs)
 
 
+def decimals(values: NDArray[np.float64], least: int = 3) -> int:
+    """Decimals that show two digits of the largest of some values, and not fewer than so many.
+
+    >>> decimals(np.array([0.3, -0.00012])), decimals(np.array([0.00215, 0.0001]))
+    (3, 4)
+    """
+    largest = float(np.abs(values).max(initial=0.0))
+    return max(least, 1 - int(np.floor(np.log10(largest)))) if largest else least
+
+
 def _signed(value: float) -> str:
     """Two decimals, or two digits where those would hide it."""
     return f"{value:+.2f}" if abs(value) >= 0.01 else f"{value:+.2g}"

@@ -193,7 +193,7 @@ def write_targets(place: Path, found: Delineation, chunk: Index3) -> None:
     if len(found.targets) > _MOST_TARGETS:
         raise ValueError(
             f"{len(found.targets):,} targets are too many to explain, {_MOST_TARGETS:,} are possible. "
-            "Give a larger [targets] min_volume."
+            f"Give a larger [targets] {'min_area' if store.attrs['grid_shape'][0] == 1 else 'min_volume'}."
         )
     array = store.create_array(
         TARGET, shape=store.attrs["grid_shape"], chunks=chunk, dtype="uint16", fill_value=0,
@@ -240,8 +240,8 @@ def scores_of(run: Run, number: int) -> Any:
     place, kind = companions.place_of(run, number), run.study.models[number].kind
     if not storage.exists(place):
         raise StudyError(
-            f"{place.name} is not there, so the volume has no scores by {kind} to explain. Score it first: "
-            f"mpm3d predict study.toml --model {kind}"
+            f"{place.name} is not there, so the {run.space} has no scores by {kind} to explain. Score it "
+            f"first: mpm3d predict study.toml --model {kind}"
         )
     return storage.group(place, "r")["score"]
 

@@ -19,10 +19,10 @@ from mpm3d.targets import Delineation, Target
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mpm3d.reasons.deposits import DepositTally
     from mpm3d.reasons.volume import Volume
 
 Float64 = NDArray[np.float64]
-VOLUME = "volume"
 
 _DRAWN = 4000  # cells of each picture's two crowds, at most
 
@@ -108,6 +108,12 @@ class Summary:
         ``"volume"`` and ``"targets"``: some cells of both, for pictures.
     zones : collection of str
         Ids of the zones that targets were cut from.
+    deposits : sequence of DepositTally
+        Over the cells of each deposit.
+    space : str
+        What was explained: a volume, or an area.
+    gap : float
+        The most that base and attributions miss the score of an explained cell by, as both are stored.
     """
 
     layers: tuple[str, ...]
@@ -116,6 +122,9 @@ class Summary:
     targets: Mapping[str, Tally]
     crowds: Mapping[str, Crowd]
     zones: Collection[str] = ()
+    deposits: Sequence[DepositTally] = ()
+    space: str = "volume"
+    gap: float = 0.0
 
     @property
     def order(self) -> list[int]:
@@ -139,7 +148,9 @@ class Summary:
         return Reason(self.layers, tally.means[0], self.base, tally.n)
 
 
-def summarise(volume: Volume, found: Delineation, *, seed: int) -> Summary:
+def summarise(
+    volume: Volume, found: Delineation, *, seed: int, deposits: Sequence[DepositTally] = ()
+) -> Summary:
     """Go through the explained cells once for the volume, and once for each target; blocks are read."""
     explainer = volume.subject.explainer
     attribution = storage.group(volume.place, "r")[ATTRIBUTION]
@@ -149,7 +160,9 @@ def summarise(volume: Volume, found: Delineation, *, seed: int) -> Summary:
         for target in found.targets
     }
     whole, crowds = _over_volume(volume, seed)
-    return Summary(explainer.layers, explainer.base, whole, tallies, crowds, split)
+    return Summary(
+        explainer.layers, explainer.base, whole, tallies, crowds, split, deposits, volume.space, _gap(volume)
+    )
 
 
 def tally_of(attribution: Any, target: Target, wanted: Wanted | None = None) -> Tally:
@@ -165,6 +178,19 @@ def tally_of(attribution: Any, target: Target, wanted: Wanted | None = None) -> 
         values = attribution[(slice(None), *window)][:, inside]
         tally.add(values[:, ~np.isnan(values[0])])
     return tally
+
+
+def _gap(volume: Volume) -> float:
+    """The most that base and attributions in the store miss the score in its store by."""
+    store, gap = storage.group(volume.place, "r"), 0.0
+    for block in blocks_of(store):
+        total = volume.subject.explainer.base + store[ATTRIBUTION][(slice(None), *block.core)].sum(
+            axis=0, dtype=np.float64
+        )
+        there = ~np.isnan(total)
+        if there.any():
+            gap = max(gap, float(np.abs(total - volume.score[block.core])[there].max()))
+    return gap
 
 
 def _over_volume(volume: Volume, seed: int) -> tuple[Tally, dict[str, Crowd]]:
@@ -217,28 +243,44 @@ def _crowd(volume: Volume, parts: Sequence[Any]) -> Crowd:
 
 
 def table_of(summary: Summary, units: Mapping[str, str]) -> pd.DataFrame:
-    """One row for each layer over the volume, then for each target: mean, mean absolute, share strongest."""
+    """A row for each layer over the volume or area, then for each target, then for each deposit.
+
+    Parameters
+    ----------
+    summary : Summary
+        What was explained.
+    units : mapping of str to str
+        Units of the layers.
+
+    Returns
+    -------
+    DataFrame
+        ``where`` and ``what`` that is; for the layer the mean attribution, the mean of its size and the share
+        of cells where it is the strongest; ``n_cells`` that these are over, ``base``, and ``score``, the mean
+        score of these cells, which is the base and the means of all layers. NaN for a deposit without scores.
+    """
     import pandas as pd
 
+    parts = [(summary.space, summary.space, summary.volume)]
+    parts += [(name, "target", tally) for name, tally in summary.targets.items()]
+    parts += [
+        (f"deposit {one.name}", "blind deposit" if one.blind else "known deposit", one.tally)
+        for one in summary.deposits
+    ]
     rows = []
-    for where, tally in {VOLUME: summary.volume, **summary.targets}.items():
+    for where, what, tally in parts:
         mean, absolute, strongest = tally.means
+        score = summary.base + mean.sum()
         for i in summary.order:
             rows.append(
-                [where, summary.layers[i], units.get(summary.layers[i], "1"), mean[i], absolute[i],
-                 strongest[i], tally.n, summary.base]
+                [where, what, summary.layers[i], units.get(summary.layers[i], "1"), mean[i], absolute[i],
+                 strongest[i], tally.n, summary.base, score]
             )  # fmt: skip
-    names = [
-        "where",
-        "layer",
-        "units_of_layer",
-        "mean",
-        "mean_absolute",
-        "strongest_share",
-        "n_cells",
-        "base",
-    ]
-    return pd.DataFrame(rows, columns=names)
+    names = (
+        "where", "what", "layer", "units_of_layer", "mean", "mean_absolute", "strongest_share", "n_cells",
+        "base", "score",
+    )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(names))
 
 
 def write_table(path: Path, table: pd.DataFrame, *, note: str) -> Path:

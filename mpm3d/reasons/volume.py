@@ -42,7 +42,11 @@ Progress = Callable[..., None]
 
 _GROUP = 48  # cells along the side of a group of blocks, about those of a chunk of the cube
 _AT_ONCE = 256  # cells whose patches are gathered together
-_TIMED = 32  # cells that are explained to see how long a cell takes
+_TIMED = (
+    32,
+    512,
+)  # cells that are explained to see how long one takes, the more where the fewer take no time
+_NO_TIME = 0.25  # s
 _DIFFERS = (
     1e-3  # between a score that is explained and the one in the store: another device may round otherwise
 )
@@ -75,6 +79,11 @@ class Volume:
     wanted: Wanted
     workers: int
     _read: dict[Index3, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+
+    @property
+    def space(self) -> str:
+        """What the cells are of: a volume, or an area."""
+        return "area" if self.wanted.shape[0] == 1 else "volume"
 
     def group_of(self, block: Block) -> Index3:
         """Which group of blocks a block belongs to; the evidence of a group is read at once."""
@@ -176,7 +185,7 @@ def _announce(run: Run, volume: Volume) -> None:
     kept = f"; {min(done, of_targets + elsewhere):,} of them by an earlier run" if done else ""
     said = f"{of_targets:,} cells of targets and {elsewhere:,} more, {where}{kept}."
     if left:
-        rate = _rate(volume)
+        rate = rate_of(volume.subject, volume.workers)
         seconds = timedelta(seconds=max(1, round(left / rate)))
         said += f" That takes about {seconds} (h:mm:ss) at {rate:,.0f} cells a second here."
     run.say(f"explain {volume.subject.kind}: {said}")
@@ -187,16 +196,20 @@ def _nth(n: int) -> str:
     return {2: "second", 3: "third", 4: "fourth", 5: "fifth"}.get(n, f"{n}th")
 
 
-def _rate(volume: Volume) -> float:
+def rate_of(subject: Subject, workers: int) -> float:
     """Cells explained in a second by all workers, from a small batch each after one to warm up."""
-    patches = volume.subject.background
-    patches = np.repeat(patches, -(-_TIMED // len(patches)), axis=0)[:_TIMED]
-    explain = volume.subject.explainer.explain
-    explain(patches[:1])
-    begin = time.perf_counter()
-    with ThreadPoolExecutor(volume.workers) as pool:
-        list(pool.map(explain, [patches] * volume.workers))
-    return _TIMED * volume.workers / max(time.perf_counter() - begin, 1e-9)
+    explain, rate = subject.explainer.explain, 0.0
+    explain(subject.background[:1])
+    for n in _TIMED:
+        patches = np.resize(subject.background, (n, *subject.background.shape[1:]))
+        begin = time.perf_counter()
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(explain, [patches] * workers))
+        seconds = max(time.perf_counter() - begin, 1e-9)
+        rate = n * workers / seconds
+        if seconds > _NO_TIME:
+            break
+    return rate
 
 
 def _write_blocks(volume: Volume, progress: Progress) -> None:
@@ -250,6 +263,6 @@ def _check_scores(volume: Volume, explained: Any, stored: Any) -> None:
         worst = int(gap.argmax())
         raise RuntimeError(
             f"the model {volume.subject.kind!r} gives {explained[worst]:.6g} at a cell whose stored score is "
-            f"{stored[worst]:.6g}, so the scores are not of this model and cube. Score the volume again: "
-            "mpm3d predict study.toml --overwrite"
+            f"{stored[worst]:.6g}, so the scores are not of this model and cube. Score the {volume.space} "
+            "again: mpm3d predict study.toml --overwrite"
         )
