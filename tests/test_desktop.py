@@ -14,7 +14,7 @@ import pytest
 from mpm3d.grid import Grid
 from mpm3d.view import Scene, can_show, desktop, make_scene
 from mpm3d.view.board import Board, cut, folded
-from mpm3d.view.desktop import HELP, Window
+from mpm3d.view.desktop import HELP, MAP_HELP, Window
 from mpm3d.view.faces import cell_at, target_faces
 from mpm3d.view.scene import SceneTarget
 from mpm3d.view.session import EXAGGERATIONS
@@ -164,13 +164,16 @@ def test_slices_move_show_other_layers_and_go_away(window: Window) -> None:
 # keys ----------------------------------------------------------------------------------------------
 
 
-def test_the_help_names_every_key() -> None:
+@pytest.mark.parametrize(("nz", "help_words"), [(2, HELP), (1, MAP_HELP)], ids=["volume", "map"])
+def test_the_help_names_every_key(nz: int, help_words: str) -> None:
+    grid = Grid((nz, 1, 1), (50.0,) * 3, (0.0, 0.0, 0.0), "EPSG:32651")
+
     class Unmade(Window):
         def __init__(self) -> None:
-            pass
+            self.scene = make_scene(title="", grid=grid, score=np.ones(grid.shape), threshold=0.5)
 
     keys = set(Unmade().keys()) | {"q"}
-    said = set(re.findall(r"(?<![\w,.])([A-Za-z+-])(?![\w])", HELP))
+    said = set(re.findall(r"(?<![\w,.])([A-Za-z+-])(?![\w])", help_words))
     assert {key for key in keys if len(key) == 1} | {"+", "-"} == said
 
 
@@ -433,12 +436,13 @@ def test_volumes_without_scores_or_with_one_score_open_too(fill: float) -> None:
 
 @pytest.mark.render
 @pytest.mark.usefixtures("render")
-def test_one_cell_opens_too() -> None:
-    grid = Grid((1, 1, 1), (50.0,) * 3, (0.0, 0.0, 0.0), "EPSG:32651")
-    made = Window(make_scene(title="", grid=grid, score=np.ones((1, 1, 1)), threshold=0.5), off_screen=True)
-    assert made.set_threshold(0.7, coarse=True).n_cells == 1
-    for axis in "xyz":
-        assert made.set_slice(axis, 1e9) == 0
+@pytest.mark.parametrize("nz", [1, 2])
+def test_one_cell_opens_too_and_two_above_each_other(nz: int) -> None:
+    grid = Grid((nz, 1, 1), (50.0,) * 3, (0.0, 0.0, 0.0), "EPSG:32651")
+    made = Window(make_scene(title="", grid=grid, score=np.ones((nz, 1, 1)), threshold=0.5), off_screen=True)
+    assert made.set_threshold(0.7, coarse=True).n_cells == nz
+    for axis in made.scene.slice_axes:
+        assert made.set_slice(axis, 1e9) == (nz - 1 if axis == "z" else 0)
     made.session.close()
 
 

@@ -184,9 +184,11 @@ def view(
         str, typer.Option(help="A model of the study; the first, if not given.", metavar="NAME")
     ] = "",
     beside: Annotated[str, typer.Option(help="Another model, seen beside it.", metavar="NAME")] = "",
-    exaggeration: Annotated[float, typer.Option(min=0.1, help="Vertical exaggeration of the picture.")] = 1.0,
+    exaggeration: Annotated[
+        float, typer.Option(min=0.1, help="Vertical exaggeration of the picture; a map has none.")
+    ] = 1.0,
 ) -> None:
-    """See the targets in 3D: in a window, in a web browser or as a picture."""
+    """See the targets in 3D, or on a map: in a window, in a web browser or as a picture."""
     with plainly():
         from mpm3d import scenery
 
@@ -210,7 +212,7 @@ def report(
         typer.Option(help="The page; report.html in the run folder, if not given.", metavar="HTML"),
     ] = None,
 ) -> None:
-    """Write one page to send: where, how sure and why, with a 3D view that needs no network."""
+    """Write one page to send: where, how sure and why, with a 3D view or a map that needs no network."""
     with plainly():
         from mpm3d import scenery, stages
 
@@ -227,8 +229,8 @@ def run_all(study: StudyPath, runs: Runs = None, overwrite: Overwrite = False) -
     typed = _typed(study, runs)
     with running(study, runs, overwrite) as run:
         stages.everything(run, study=typed)
-        if not run.grid.is_map:
-            say(f"\nSee it in 3D:  {command()} view {typed}")
+        see = "See the map: " if run.grid.is_map else "See it in 3D:"
+        say(f"\n{see}  {command()} view {typed}")
 
 
 def _typed(study: Path, runs: Path | None) -> str:

@@ -9,28 +9,29 @@ import numpy as np
 
 from mpm3d import mapping, view
 from mpm3d.errors import StudyError, require
+from mpm3d.scenery import plans
 from mpm3d.scenery.bodies import bodies_of, holes_of, samples_of
 from mpm3d.scenery.listing import targets_of
 from mpm3d.scenery.stores import Counts, Scores, evidence_of, open_scores
 from mpm3d.study import load
 from mpm3d.work import Run
 
-__all__ = ["address", "check_folder", "draw", "is_local", "of", "serve", "show"]
+__all__ = ["address", "check_folder", "check_same", "draw", "facts_of", "is_local", "of", "serve", "show"]
 
 SIDE_BY_SIDE = (2300, 1100)
 """Width and height of a picture of two models, in pixels."""
 
-UNITS = "percentile of the scored volume"
+UNITS = "percentile of the scored {}"
 _HIDDEN = ("dyke", "positive sample", "negative sample")  # swarms of them hide everything else
 
 
 def of(run: Run, *, model: str = "", beside: str = "") -> view.Scene:
     """Describe everything that there is to see of a study, from what its run folder has.
 
-    Scores are shown as percentiles of the scored volume, so that models compare. They take 4 bytes for each
-    cell, 64 MB for 16 million cells, and as much again while they are computed (8 s on one core) and for a
-    model ``beside``. Evidence and the layers beside the score stay in their stores: a slice or a cell is read
-    when it is asked for.
+    Scores are shown as percentiles of the scored volume or area, so that models compare. They take 4 bytes
+    for each cell, 64 MB for 16 million cells, and as much again while they are computed (8 s on one core) and
+    for a model ``beside``. Evidence and the layers beside the score stay in their stores: a slice or a cell
+    is read when it is asked for.
 
     Parameters
     ----------
@@ -38,37 +39,31 @@ def of(run: Run, *, model: str = "", beside: str = "") -> view.Scene:
         The study at work, its targets made.
     model : str
         Kind of the model whose scores are shown; the first of the study, which the targets are of, if it is
-        not given. The others are shown from the percentile on that keeps as much of the volume.
+        not given. The others are shown from the percentile on that keeps as much of the volume or area.
     beside : str
         Kind of another model, whose scores are shown beside.
 
     Returns
     -------
     Scene
-        Scores and what is known beside them, evidence, bodies by role, drillholes, samples and targets.
+        Scores and what is known beside them, evidence, bodies by role, drillholes, samples and targets; of a
+        map, shapes and outlines in place of bodies and drillholes.
 
     Raises
     ------
     StudyError
         If something is missing, unfinished, damaged or of another run: a sentence with the command to give.
     """
-    if run.grid.is_map:
-        raise StudyError(
-            f"the study is a map, which has nothing to show in space. Its picture is {mapping.PICTURE} in "
-            f"the run folder; {mapping.SCORES} and targets.gpkg are for a GIS."
-        )
     first, number, other = (_number(run, kind) for kind in ("", model, beside or ""))
     if beside and other == number:
         raise StudyError(f"{beside!r} is shown already, name another model of the study beside it.")
-    facts = _facts(run)
+    facts = facts_of(run)
     scores = open_scores(run, first)
     counts = scores.counts(facts["threshold"])
-    _check_same(facts, counts)
+    check_same(facts, counts)
     targets = targets_of(run, facts)
-    surfaces = {**bodies_of(run), **samples_of(run, number)}
-    holes = holes_of(run, {target.hole for target in targets if target.hole})
     common: dict[str, Any] = {
-        "surfaces": {**surfaces, **({"drillhole": holes} if holes else {})},
+        "surfaces": {**_drawn(run, targets), **samples_of(run, number)},
         "cells": _cells(run), "evidence": evidence_of(run), "targets": targets,
     }  # fmt: skip
     shown = scores if number == first else open_scores(run, number)
@@ -78,6 +73,14 @@ def of(run: Run, *, model: str = "", beside: str = "") -> view.Scene:
     return _scene(run, shown, facts, counts, named=named, beside=seconds, **common)
 
 
+def _drawn(run: Run, targets: tuple[view.SceneTarget, ...]) -> dict[str, Any]:
+    """Bodies and drillholes by role; of a map, the outlines of what lies on it."""
+    if run.grid.is_map:
+        return plans.drawn_on(run, [target.id for target in targets])
+    holes = holes_of(run, {target.hole for target in targets if target.hole})
+    return {**bodies_of(run), **({"drillhole": holes} if holes else {})}
+
+
 def _number(run: Run, kind: str) -> int:
     kinds = [table.kind for table in run.study.models]
     if kind and kind not in kinds:
@@ -85,8 +88,14 @@ def _number(run: Run, kind: str) -> int:
     return kinds.index(kind) if kind else 0
 
 
-def _facts(run: Run) -> dict[str, Any]:
-    """What ``run.json`` says of the targets."""
+def facts_of(run: Run) -> dict[str, Any]:
+    """What ``run.json`` says of the targets, at least their ``threshold``.
+
+    Raises
+    ------
+    StudyError
+        If it is damaged, or tells of no targets.
+    """
     path = run.path("run.json")
     if path.is_file() and not run.folder.state():
         raise StudyError(
@@ -103,8 +112,21 @@ def _facts(run: Run) -> dict[str, Any]:
     return {**facts, "threshold": threshold}
 
 
-def _check_same(facts: dict[str, Any], counts: Counts) -> None:
-    """See that the scores are those that the targets were cut from: the threshold keeps what it kept then."""
+def check_same(facts: dict[str, Any], counts: Counts) -> None:
+    """See that the scores are those that the targets were cut from: the threshold keeps what it kept then.
+
+    Parameters
+    ----------
+    facts : dict
+        As of `facts_of`.
+    counts : Counts
+        What the threshold keeps of the scores.
+
+    Raises
+    ------
+    StudyError
+        If it keeps another share.
+    """
     share = counts.best / max(1, counts.eligible)
     if abs(share - float(facts.get("share", share))) > 1e-9:
         raise StudyError(
@@ -143,7 +165,7 @@ def _scene(
         grid=run.grid,
         score=percentiles,
         threshold=lowest,
-        units=UNITS,
+        units=UNITS.format(run.space),
         note=f"{run.study.note}{whose}".strip(),
         hidden=_HIDDEN,
         companions=beside,

@@ -8,12 +8,15 @@ from typing import Any
 
 from mpm3d.errors import StudyError
 from mpm3d.geometry import Bounds
+from mpm3d.grid import Grid
 from mpm3d.view import SceneTarget
-from mpm3d.view.camera import readable
+from mpm3d.view.camera import area_of, readable
 from mpm3d.work import Run
 
 AGAIN = "mpm3d targets study.toml"
-_NEEDED = ("id", "rank", "x", "y", "elevation", "volume_m3", "kind", "z_top", "z_base", "mean_score", "note")
+_NEEDED = ("id", "rank", "x", "y", "kind", "mean_score", "note")
+_OF_VOLUMES = ("elevation", "volume_m3", "z_top", "z_base")
+_OF_MAPS = ("area_m2", "x_min", "x_max", "y_min", "y_max", "reasons_for", "reasons_against")
 _SINCE = ("x_min", "x_max", "y_min", "y_max", "reasons_for", "reasons_against", "hole")
 Row = Mapping[str, Any]
 
@@ -41,6 +44,7 @@ def volume_words(cubic_metres: float) -> str:
 _NUMBERS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("ranking", "ranking score", "{:.3f}".format),
     ("volume_m3", "volume", volume_words),
+    ("area_m2", "area", area_of),
     ("depth_top", "depth to top", _metres),
     ("distance_m", "to nearest deposit", _metres),
     ("nearest_deposit", "nearest deposit", str),
@@ -77,13 +81,14 @@ def targets_of(run: Run, facts: Mapping[str, Any]) -> tuple[SceneTarget, ...]:
             f"targets.csv has {len(rows)} targets and run.json tells of {facts['n']}: it is cut off or of "
             f"another run. Make it again: {AGAIN}"
         )
-    if rows and not set(_SINCE) <= columns:
+    if rows and not run.grid.is_map and not set(_SINCE) <= columns:
         run.say(
             "targets.csv is of an earlier version: boxes, reasons and drillholes of the targets are not in "
             f"it. To have them: {AGAIN}"
         )
     try:
-        return tuple(sorted((_target(row) for row in rows), key=lambda target: target.rank))
+        made = (_target_of_map(row, run.grid) if run.grid.is_map else _target(row) for row in rows)
+        return tuple(sorted(made, key=lambda target: target.rank))
     except (TypeError, ValueError) as error:
         raise StudyError(f"targets.csv holds a row that is no target ({error}). Again: {AGAIN}") from error
 
@@ -98,7 +103,8 @@ def _read(run: Run) -> tuple[list[Row], set[str]]:
         raise StudyError(f"targets.csv is not in {run.folder.place}. Make it again: {AGAIN}") from None
     except (OSError, ValueError) as error:
         raise StudyError(f"targets.csv cannot be read ({error}). Make it again: {AGAIN}") from error
-    lacking = [name for name in _NEEDED if name not in table]
+    needed = (*_NEEDED, *(_OF_MAPS if run.grid.is_map else _OF_VOLUMES))
+    lacking = [name for name in needed if name not in table]
     if lacking:
         raise StudyError(f"targets.csv lacks the columns {', '.join(lacking)}. Make it again: {AGAIN}")
     if table["note"].isna().any():  # the last column, written on every row
@@ -115,14 +121,36 @@ def _text(row: Row, column: str) -> str:
     return str(row[column]) if _there(row.get(column)) else ""
 
 
+def _numbers(row: Row) -> tuple[tuple[str, str], ...]:
+    return tuple((label, words(row[name])) for name, label, words in _NUMBERS if _there(row.get(name)))
+
+
+def _reasons(row: Row) -> tuple[str, str]:
+    return _text(row, "reasons_for"), _text(row, "reasons_against")
+
+
+def _target_of_map(row: Row, grid: Grid) -> SceneTarget:
+    """A target of a map, which lies at the middle of its cells whatever that may be."""
+    x, y, z = float(row["x"]), float(row["y"]), grid.first_centre[0]
+    x0, x1, y0, y1 = (float(row[name]) for name in ("x_min", "x_max", "y_min", "y_max"))
+    if not (x1 > x0 and y1 > y0):
+        raise ValueError(
+            f"{row['id']} reaches from {x0:g} to {x1:g} and {y0:g} to {y1:g} m, which is no area"
+        )
+    where = f"{readable(round(x))} E, {readable(round(y))} N"
+    numbers = (*_numbers(row), ("centre", where))
+    return SceneTarget(
+        str(row["id"]), int(row["rank"]), str(row["kind"]), (x, y, z), (x0, y0, z, x1, y1, z), numbers,
+        *_reasons(row),
+    )  # fmt: skip
+
+
 def _target(row: Row) -> SceneTarget:
-    numbers = tuple((label, words(row[name])) for name, label, words in _NUMBERS if _there(row.get(name)))
     x, y, z = (float(row[name]) for name in ("x", "y", "elevation"))
     where = f"{readable(round(x))} E, {readable(round(y))} N, {_metres(z)}"
-    reasons = (_text(row, "reasons_for"), _text(row, "reasons_against"))
     return SceneTarget(
         str(row["id"]), int(row["rank"]), str(row["kind"]), (x, y, z), _box(row, (x, y, z)),
-        (*numbers, ("centre", where)), *reasons, _text(row, "hole"),
+        (*_numbers(row), ("centre", where)), *_reasons(row), _text(row, "hole"),
     )  # fmt: skip
 
 

@@ -183,7 +183,7 @@ def open_scores(run: Run, number: int) -> Scores:
     model = f" --model {kind}" if number else ""
     if not place.exists():
         raise StudyError(
-            f"{kind} has not scored the volume yet, {place.name} is not in {run.folder.place}. "
+            f"{kind} has not scored the {run.space} yet, {place.name} is not in {run.folder.place}. "
             f"Score it first: mpm3d predict study.toml{model}"
         )
     found = Scores(run, number, place, None)

@@ -10,7 +10,7 @@ import numpy as np
 from mpm3d.geometry import Lines, Points, Surface
 from mpm3d.view.camera import Camera, Marks, nice_step
 from mpm3d.view.faces import Faces, cell_faces
-from mpm3d.view.scene import SCORE_COLOURS, Item, Scene
+from mpm3d.view.scene import SCORE_COLOURS, Item, Scene, SceneTarget
 
 
 def face_mesh(faces: Faces) -> Any:
@@ -37,7 +37,7 @@ def item_mesh(scene: Scene, item: Item) -> Any:
 
     shape = item.geometry
     if not isinstance(shape, Surface | Lines | Points):
-        return face_mesh(cell_faces(scene, shape))
+        return _flattened(face_mesh(cell_faces(scene, shape)), scene)
     points = np.asarray(shape.vertices - np.asarray(scene.origin), dtype=np.float32)
     if isinstance(shape, Surface):
         mesh = _polygons(points, shape.triangles) if len(shape.triangles) else pv.PolyData()
@@ -46,12 +46,25 @@ def item_mesh(scene: Scene, item: Item) -> Any:
         mesh = pv.PolyData(points, lines=pairs.ravel())
     else:
         mesh = pv.PolyData(points) if len(points) else pv.PolyData()
-    return _cut(mesh, local_bounds(scene))
+    return _cut(_flattened(mesh, scene), local_bounds(scene))
+
+
+def _flattened(mesh: Any, scene: Scene) -> Any:
+    """A mesh at the height at which a map is drawn, whatever elevations it has; of a volume, as it is."""
+    if scene.flat and mesh.n_points:
+        mesh.points[:, 2] = local_bounds(scene)[2]
+    return mesh
 
 
 def local_bounds(scene: Scene, exaggeration: float = 1.0) -> tuple[float, ...]:
-    """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of what is drawn, from the scene's origin."""
-    return local_box(scene, scene.bounds, exaggeration)
+    """``(xmin, ymin, zmin, xmax, ymax, zmax)`` of what is drawn, from the scene's origin.
+
+    A map is drawn without any height, through the middle of its cells.
+    """
+    x0, y0, z0, x1, y1, z1 = scene.bounds
+    if scene.flat:
+        z0 = z1 = scene.grid.first_centre[0]
+    return local_box(scene, (x0, y0, z0, x1, y1, z1), exaggeration)
 
 
 def _cut(mesh: Any, bounds: tuple[float, ...]) -> Any:
@@ -101,9 +114,13 @@ def score_map() -> Any:
     return ListedColormap(colormaps[SCORE_COLOURS](np.linspace(0.15, 1.0, 256)), name="score")
 
 
-def look_of(item: Item) -> dict[str, Any]:
-    """Arguments of ``add_mesh`` for an object."""
+def look_of(item: Item, *, flat: bool = False) -> dict[str, Any]:
+    """Arguments of ``add_mesh`` for an object, of a map or of a volume."""
     shape = item.geometry
+    if isinstance(shape, Lines) and flat:
+        return {"color": item.colour, "line_width": 2, "lighting": False}
+    if isinstance(shape, Points) and flat:
+        return {"color": item.colour, "point_size": 9, "render_points_as_spheres": True, "lighting": False}
     if isinstance(shape, Lines):
         return {"color": item.colour, "line_width": 4, "render_lines_as_tubes": True}
     if isinstance(shape, Points):
@@ -123,10 +140,10 @@ LAYER_COLOURS = "cividis"
 
 
 def make_plotter(title: str, size: tuple[int, int], parts: int, *, off_screen: bool) -> Any:
-    """A white drawing area; of several parts, the first is below the others and fills all of it."""
+    """A white drawing area; of several ``parts``, the first is below the others and fills all of it."""
     import pyvista as pv
 
-    shape = (1, 1) if parts == 1 else (1, parts + 1)
+    shape = (1, parts)
     plotter: Any = pv.Plotter(
         off_screen=off_screen, window_size=list(size), title=title, shape=shape, border=False
     )
@@ -142,6 +159,15 @@ def local_box(scene: Scene, bounds: Sequence[float], exaggeration: float = 1.0) 
     """``(xmin, ymin, zmin, xmax, ymax, zmax)`` from the scene's origin, of true coordinates."""
     scale = np.tile([1.0, 1.0, exaggeration], 2)
     return tuple(((np.asarray(bounds) - np.tile(scene.origin, 2)) * scale).tolist())
+
+
+def around(scene: Scene, target: SceneTarget, exaggeration: float) -> tuple[float, ...]:
+    """Box around a target and some of what is beside it: ten cells at least, the district at most."""
+    low, high = np.reshape(local_box(scene, target.bounds, exaggeration), (2, 3))
+    ends = np.reshape(local_bounds(scene, exaggeration), (2, 3))
+    wide = np.maximum(high - low, 5.0 * np.asarray(scene.grid.spacing[::-1]))
+    low, high = np.maximum(low - wide, ends[0]), np.minimum(high + wide, ends[1])
+    return (*low.tolist(), *high.tolist())
 
 
 def box_edges(bounds: Sequence[float]) -> Any:

@@ -24,6 +24,9 @@ VIEWS: dict[str, tuple[float, float]] = {
     "west": (270.0, 10.0),
     "top": (0.0, 90.0),
 }
+MAP_VIEWS = ("top",)
+"""Of a map, which has nothing to see from the side."""
+
 AXIS_NAMES = ("Easting (m)", "Northing (m)", "Elevation (m)")
 _POINTS = ("N", "NNE", "NE", "ENE", "E", "ESE", "SE", "SSE", "S", "SSW", "SW", "WSW", "W", "WNW", "NW", "NNW")
 
@@ -195,6 +198,20 @@ def length_of(metres: float) -> str:
     ('500 m', '2.5 km')
     """
     return f"{metres:g} m" if metres < 1000 else f"{metres / 1000:g} km"
+
+
+def area_of(square_metres: float) -> str:
+    """An area in square kilometres, or in square metres where it is small.
+
+    Examples
+    --------
+    >>> area_of(11_750_000.0), area_of(4_250_000_000.0), area_of(90_000.0)
+    ('11.8 km²', '4 250 km²', '90 000 m²')
+    """
+    if square_metres < 1e5:
+        return f"{readable(round(square_metres))} m²"
+    square_km = square_metres / 1e6
+    return f"{readable(round(square_km)) if square_km >= 1000 else f'{square_km:.3g}'} km²"
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,17 +8,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mpm3d.view.camera import MAP_VIEWS
+from mpm3d.view.counts import Readout
 from mpm3d.view.faces import AXES
 from mpm3d.view.panels import Panels, room_for
 from mpm3d.view.reading import Reading
 from mpm3d.view.renderer import require_display, require_renderer
-from mpm3d.view.scene import Readout, Scene
+from mpm3d.view.scene import Scene
 from mpm3d.view.session import EXAGGERATIONS, Session
 from mpm3d.view.things import SCORE
 
 HELP = (
     "views t top, i oblique, N E S W, r reset    threshold + more volume, - less    "
     "slices x y z, l next layer    targets n next, p previous\n"
+    "cell: right click or c    opacity of what was switched last: o less, O more    s save picture    "
+    "v save view, b back to it    q close"
+)
+MAP_HELP = (
+    "views t top, r reset    threshold + more area, - less    map below m, l next layer    "
+    "targets n next, p previous\n"
     "cell: right click or c    opacity of what was switched last: o less, O more    s save picture    "
     "v save view, b back to it    q close"
 )
@@ -111,7 +119,7 @@ class Window:
         self.chosen = SCORE
         self._places = {axis: float(scene.grid.centres(2 - k)[scene.grid.shape[2 - k] // 2])
                         for k, axis in enumerate(AXES)}  # fmt: skip
-        self.panels = Panels(self, HELP)
+        self.panels = Panels(self, MAP_HELP if scene.flat else HELP)
         self._add_keys()
 
     # what widgets, keys and clicks do
@@ -123,7 +131,7 @@ class Window:
         return numbers
 
     def step_threshold(self, factor: float) -> Readout:
-        """Make the volume that is kept ``factor`` times as large, at most all of it."""
+        """Make the volume or area that is kept ``factor`` times as large, at most all of it."""
         numbers = self.session.step_threshold(factor)
         self.panels.tell()
         return numbers
@@ -201,7 +209,8 @@ class Window:
         """Read the cell below a pixel from the upper left, and write down what it holds."""
         reading = self.session.pick(x, y)
         if reading is None:
-            self.panels.say("no cell at or above the threshold and no slice is there")
+            other = "map with a value" if self.scene.flat else "slice"
+            self.panels.say(f"no cell at or above the threshold and no {other} is there")
         else:
             self.panels.read(reading)
             self.panels.tell()
@@ -264,9 +273,11 @@ class Window:
         interactor.AddObserver("RightButtonPressEvent", self._right, 10.0)
 
     def keys(self) -> dict[str, Callable[[], Any]]:
-        """What each key does; `HELP` names them all."""
-        keys: dict[str, Callable[[], Any]] = {k: partial(self.look, v) for k, v in _VIEW_KEYS.items()}
-        keys |= {axis: partial(self.toggle_slice, axis) for axis in AXES}
+        """What each key does; `HELP` names them all, `MAP_HELP` those of a map."""
+        views = {key: view for key, view in _VIEW_KEYS.items() if not self.scene.flat or view in MAP_VIEWS}
+        keys: dict[str, Callable[[], Any]] = {k: partial(self.look, v) for k, v in views.items()}
+        slices = {"m": "z"} if self.scene.flat else dict(zip(AXES, AXES, strict=True))
+        keys |= {key: partial(self.toggle_slice, axis) for key, axis in slices.items()}
         keys |= dict.fromkeys(("plus", "equal", "KP_Add"), partial(self.step_threshold, _STEP))
         keys |= dict.fromkeys(("minus", "KP_Subtract"), partial(self.step_threshold, 1 / _STEP))
         keys |= {"o": partial(self.fade, -_FAINTER), "O": partial(self.fade, _FAINTER)}

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpm3d.grid import FloatArray
+from mpm3d.view.counts import Readout, read_out, threshold_for
 from mpm3d.view.faces import edges_from_origin
-from mpm3d.view.scene import Readout, Scene
+from mpm3d.view.scene import Scene
 from mpm3d.view.skin import Blocks, pooled
 
 _SMALL = 1_000_000  # cells that are drawn while dragging
@@ -41,12 +42,16 @@ class Levels:
     @cached_property
     def factor(self) -> int:
         """How many cells along each axis are one while dragging."""
-        return int(np.ceil(np.cbrt(self.scene.grid.n_cells / _SMALL)))
+        return int(np.ceil((self.scene.grid.n_cells / _SMALL) ** (1 / 2 if self.scene.flat else 1 / 3)))
 
     @cached_property
     def coarse_blocks(self) -> Blocks:
         """The same in larger cells, each with the best score of those in it."""
-        return self.blocks if self.factor == 1 else Blocks(pooled(self.scene.values, self.factor))
+        return self.blocks if self.factor == 1 else Blocks(self.pooled(self.factor))
+
+    def pooled(self, factor: int) -> NDArray[np.float32]:
+        """The scores in cells ``factor`` times as long along each side, each with the best of those in it."""
+        return self.scene.values if factor == 1 else pooled(self.scene.values, factor)
 
     @cached_property
     def n_scored(self) -> int:
@@ -60,14 +65,7 @@ class Levels:
 
     def read_out(self, threshold: float) -> Readout:
         """Share of the volume and of the deposits' cells at or above a threshold."""
-        values, captured = self.scene.values, {}
-        for role, deposits in self.scene.cells.items():
-            found = [
-                values[tuple(cells.T)] >= np.float32(threshold) for cells in deposits.values() if len(cells)
-            ]
-            if found:
-                captured[role] = float(np.concatenate(found).mean())
-        return Readout(float(threshold), self.count(threshold), self.n_scored, captured)
+        return read_out(self.scene, threshold, n_cells=self.count(threshold))
 
     @cached_property
     def _at_or_above(self) -> NDArray[np.int64]:
@@ -80,6 +78,8 @@ class Levels:
 
     def threshold_for(self, share: float) -> float:
         """Score that keeps a share of the scored cells, ties are all kept."""
+        if self.scene.flat:  # blocks of a map would be nearly empty, and take 17 times its cells
+            return threshold_for(self.scene, share)
         total = int(self._at_or_above[0])
         if not total:
             return self.scene.threshold

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mpm3d.grid import FloatArray, Index3
-from mpm3d.view import actors
+from mpm3d.view import actors, flat
 from mpm3d.view.camera import Camera, Marks
+from mpm3d.view.counts import Readout
 from mpm3d.view.faces import axis_of, slice_faces
 from mpm3d.view.levels import Levels
 from mpm3d.view.reading import first_cell
-from mpm3d.view.scene import Readout, Scene, SceneTarget, style_of
+from mpm3d.view.scene import Scene, SceneTarget, style_of
 from mpm3d.view.things import MARK, SCORE, TARGET, boxed, keyed
 
 _INK, _BOXES = "#1A1A1A", f"{TARGET}/boxes"
@@ -47,6 +48,7 @@ class Pane:
         self.stretched = 1.0
         self.made: dict[str, list[Any]] = {}
         self._n_faces = 0
+        self._sheets = flat.Sheets(self.levels, self.score_clim) if scene.flat else None
         self._names: dict[str, Any] = {}
 
     @property
@@ -74,12 +76,19 @@ class Pane:
     def layer_range(self, layer: str) -> tuple[float, float]:
         """Values at the ends of the colours of a layer; 0 and 1 for one that this scene does not have."""
         if layer == self.scene.score_name:
-            return self.score_clim
+            return flat.rounded(self.scene.score_range) if self.scene.flat else self.score_clim
         return self.levels.range_of(layer) if layer in self.scene.evidence else (0.0, 1.0)
 
     def set_threshold(self, threshold: float, *, coarse: bool = False) -> Readout:
         """Draw the cells at or above a score, and count them."""
         self.threshold = float(threshold)
+        if self._sheets is not None:
+            numbers = self.levels.read_out(threshold)
+            self.remove(SCORE)
+            if numbers.n_cells:
+                mesh, look = self._sheets.body(threshold, coarse=coarse)
+                self.replace(SCORE, mesh, **look)
+            return numbers
         mesh = self.levels.body(threshold, coarse=coarse)
         self._n_faces = mesh.n_cells
         look = {"cmap": actors.score_map(), "clim": self.score_clim, "ambient": 0.45, "diffuse": 0.6}
@@ -92,12 +101,24 @@ class Pane:
         if values is None:
             self.remove(f"slice {axis}")
             return
+        if self._sheets is not None:
+            mesh, look = self._sheets.layer(values, self.layer_range(layer), self.slice_map(layer))
+            self.replace(f"slice {axis}", mesh, **look)
+            return
         mesh = actors.face_mesh(slice_faces(self.scene, values, axis_of(axis), index))
-        colours = actors.score_map() if layer == self.scene.score_name else actors.LAYER_COLOURS
+        colours = self.slice_map(layer)
         self.replace(
             f"slice {axis}", mesh, scalars="value", clim=self.layer_range(layer), lighting=False,
             show_scalar_bar=False, cmap=colours,
         )  # fmt: skip
+
+    def slice_map(self, layer: str) -> Any:
+        """Colours of a slice; below the cells of a map, the score is grey."""
+        from matplotlib import colormaps
+
+        if layer != self.scene.score_name:
+            return colormaps[actors.LAYER_COLOURS]
+        return flat.muted() if self.scene.flat else actors.score_map()
 
     def values_of(self, layer: str) -> Any:
         """Values of the score or of a layer of evidence, None where the scene does not have it."""
@@ -109,19 +130,24 @@ class Pane:
             mesh = actors.item_mesh(self.scene, item)
             if not mesh.n_points:
                 continue
-            made = [self.add(mesh, **actors.look_of(item))]
+            made = [self.add(mesh, key, **actors.look_of(item, flat=self.scene.flat))]
+            if self.scene.flat and item.role in flat.RIMMED:
+                made.append(self.add(mesh, f"{flat.RIM} {key}", **flat.rim_of(item)))
             for lines, opacity in actors.lines_on(self.scene, item, mesh):
                 look = {"color": item.colour, "line_width": 1.5, "opacity": opacity, "lighting": False}
-                made.append(self.add(lines, **look))
+                made.append(self.add(lines, key, **look))
             self.made[key] = made
 
     def add_targets(self) -> None:
-        """Draw boxes around the targets, and their names."""
-        if self.scene.targets:
+        """Draw boxes around the targets, where they have no outlines, and their names."""
+        if self.scene.flat and TARGET in self.scene.roles:
+            self.made[_BOXES] = []
+            self._name(_BOXES, boxed(self.scene), style_of(TARGET).colour)
+        elif self.scene.targets:
             boxes = [actors.box_edges(actors.local_box(self.scene, t.bounds)) for t in boxed(self.scene)]
             colour = style_of(TARGET).colour
             box = boxes[0].merge(boxes[1:]) if len(boxes) > 1 else boxes[0]
-            self.made[_BOXES] = [self.add(box, color=colour, line_width=1.5, lighting=False)]
+            self.made[_BOXES] = [self.add(box, _BOXES, color=colour, line_width=1.5, lighting=False)]
             self._name(_BOXES, boxed(self.scene), colour)
 
     def mark(self, target: SceneTarget | None) -> None:
@@ -129,18 +155,23 @@ class Pane:
         self.remove(MARK)
         if target is not None:
             box = actors.box_edges(actors.local_box(self.scene, target.bounds))
-            self.made[MARK] = [self.add(box, color=_INK, line_width=3, lighting=False)]
+            self.made[MARK] = [self.add(box, MARK, color=_INK, line_width=3, lighting=False)]
             self._name(MARK, [target], _INK)
 
     def _name(self, key: str, targets: Sequence[SceneTarget], colour: str) -> None:
         """Write the names of targets above them."""
         boxes = [actors.local_box(self.scene, target.bounds, self.stretched) for target in targets]
-        tops = [((x0 + x1) / 2, (y0 + y1) / 2, top) for x0, y0, _, x1, y1, top in boxes]
+        middle, below = not self.scene.flat, self.scene.flat and key == MARK
+        # above the box; on a map north of it, and the mark's south of it
+        tops = [
+            ((x0 + x1) / 2, (y0 + y1) / 2 if middle else y0 if below else y1, top)
+            for x0, y0, _, x1, y1, top in boxes
+        ]
         self.enter()
         self._names[key] = self.plotter.add_point_labels(
             tops, [target.id for target in targets], font_size=18 if key == MARK else 12, bold=key == MARK,
             text_color=colour, shape=None, show_points=False, always_visible=True,
-            justification_horizontal="center", justification_vertical="bottom",
+            justification_horizontal="center", justification_vertical="top" if below else "bottom",
             name=f"target {key} {self._place}", render=False, reset_camera=False,
         )  # fmt: skip
 
@@ -175,18 +206,21 @@ class Pane:
         """Let the plotter draw here."""
         self.plotter.subplot(0, self._place)
 
-    def add(self, mesh: Any, **look: Any) -> Any:
-        """Add a mesh; elevations are stretched as those of all others."""
+    def add(self, mesh: Any, key: str, **look: Any) -> Any:
+        """Add a mesh; elevations are stretched as those of all others, on a map things lie above others."""
         self.enter()
         actor = self.plotter.add_mesh(mesh, render=False, reset_camera=False, **look)
         actor.scale = (1.0, 1.0, self.stretched)
+        if self.scene.flat:
+            x0, _, _, x1, _, _ = self.scene.bounds
+            actor.position = (0.0, 0.0, flat.lift(x1 - x0, key))
         return actor
 
     def replace(self, name: str, mesh: Any, **look: Any) -> None:
         """Draw a mesh in place of the one of that name."""
         self.remove(name)
         if mesh.n_cells:
-            self.made[name] = [self.add(mesh, **look)]
+            self.made[name] = [self.add(mesh, name, **look)]
 
     def remove(self, name: str) -> None:
         """Take away what was made for a name."""
@@ -221,6 +255,13 @@ class Pane:
             return np.array([bool(np.isfinite(values[tuple(cell.tolist())])) for cell in cells])
 
         cut = {} if values is None else {axis_of(axis): (place, seen) for axis, place in slices.items()}
+        if (
+            self.scene.flat
+        ):  # its cells are drawn without a height, so a line meets them where it meets the map
+            return first_cell(
+                *ray, self.scene.grid.shape, lambda cells: np.zeros(len(cells), dtype=bool),
+                {0: (0, lambda cells: drawn(cells) | seen(cells) if cut else drawn(cells))},
+            )  # fmt: skip
         return first_cell(*ray, self.scene.grid.shape, drawn, cut)
 
     def ray(self, pixel: tuple[float, float], camera: Camera) -> tuple[FloatArray, FloatArray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
@@ -11,10 +12,12 @@ import numpy as np
 from mpm3d.view import actors
 from mpm3d.view.board import BOTTOM, CHOSEN, INK, LEFT, LINE, RIGHT, SOFT, Board, cut, folded, height_of
 from mpm3d.view.camera import readable
+from mpm3d.view.counts import Readout
 from mpm3d.view.faces import AXES, axis_of
 from mpm3d.view.reading import Reading
 from mpm3d.view.scene import Scene, SceneTarget
 from mpm3d.view.session import EXAGGERATIONS, Session
+from mpm3d.view.slices import scale_of
 
 _ROW, _SMALL = 18, 12  # height of a line of the list, letters of numbers
 _TOP = 54  # what is written at the top of the columns starts here
@@ -43,7 +46,11 @@ class Calls(Protocol):
 
 def room_for(scene: Scene) -> tuple[float, float, float, float]:
     """Pixels that the scene leaves free at the left, the right, below and above."""
-    return LEFT + 115.0, RIGHT + 60.0, BOTTOM + 85.0, 100.0 if scene.beside is None else 210.0
+    top = 100.0 if scene.beside is None else 210.0
+    if scene.flat:  # a map fills its part to the edges, so nothing can be written there
+        lines = 5 + 3 * len(scene.cells)
+        top = 142.0 if scene.beside is None else _TOP + 82.0 + lines * 13 * LINE
+    return LEFT + 115.0, RIGHT + 60.0, BOTTOM + 85.0, top
 
 
 class Panels:
@@ -74,7 +81,8 @@ class Panels:
         self._add_boxes()
         self._add_sliders()
         self._add_scales()
-        self._plotter.add_axes(xlabel="E", ylabel="N", zlabel="Up", color=INK, interactive=False)
+        up = "" if self.scene.flat else "Up"
+        self._plotter.add_axes(xlabel="E", ylabel="N", zlabel=up, color=INK, interactive=False)
         self._ready = True
         self._size = (0, 0)
         self._plotter.render_window.AddObserver("WindowResizeEvent", lambda *_: self.fit())
@@ -130,23 +138,35 @@ class Panels:
 
     def _write_numbers(self) -> None:
         if len(self._session.panes) == 1:
-            self.board.write("readout", self._session.readouts[0].text, (14, _TOP), size=14)
+            self.board.write("readout", self._kept(self._session.readouts[0], 36), (14, _TOP), size=14)
         else:
             for number, (pane, numbers) in enumerate(
                 zip(self._session.panes, self._session.readouts, strict=True)
             ):
                 left = pane.renderer.GetViewport()[0] * self._size[0]
-                words = folded(f"{pane.scene.title}\n{numbers.text}", max(20, pane.size[0] // 8))
+                width = max(20, pane.size[0] // 8)
+                words = folded(f"{pane.scene.title}\n{self._kept(numbers, width)}", width)
                 self.board.write(f"readout {number}", words, (left + 14, _TOP + 44), size=13)
             self.board.write(
                 "readout", f"score at or above {self._session.threshold:.4g}", (14, _TOP), size=14
             )
+
+    def _kept(self, numbers: Readout, width: int) -> str:
+        """What a threshold keeps; lines of a map, which name deposits, are two at most."""
+        if not self.scene.flat:
+            return numbers.text
+        lines = numbers.text.split("\n")
+        return folded(
+            "\n".join(textwrap.shorten(line, 2 * width - 8, placeholder=" …") for line in lines), width
+        )
 
     def _write_news(self) -> None:
         width = max(30, (self._size[0] - LEFT - RIGHT) // 7)
         shown = {axis: self._session.slice_place(axis) for axis in AXES}
         places = [f"{axis} {readable(place)} m" for axis, place in shown.items() if place is not None]
         words = f"slices of {self._session.layer}: {', '.join(places)}" if places else ""
+        if places and self.scene.flat:
+            words = f"map below the cells: {self._session.layer}"
         self.board.write("slices", cut(folded(words, width), 1), (LEFT + 14, _TOP), size=13)
         self.board.write(
             "news", cut(folded(self._message, width), 2), (LEFT + 14, _TOP + 17), size=13, colour=CHOSEN
@@ -186,25 +206,30 @@ class Panels:
         self.board.write("details", cut(words, most), (left, top + 8), size=_SMALL)
 
     def _write_scales(self) -> None:
+        import pyvista as pv
+
         top = self._size[1] - BOTTOM - _BAR - _BAR_TITLE - 8
         left = self._size[0] - RIGHT + 8
         score = folded(f"{self.scene.score_name}\n{self.scene.units}", 20)
         self.board.write("scale", cut(score, 4), (left, top), size=_SMALL)
-        layer = self._session.layer
-        shown = layer != self.scene.score_name and any(k is not None for k in self._session.slices.values())
-        unit = self.scene.units_of.get(layer, "")
-        name = folded(layer.replace("_", "_ "), 19).replace("_ ", "_")  # long names break after a stroke
-        words = f"{name}\n{folded(unit, 19)}" if shown else ""
+        shown, words = scale_of(self._session), ""
+        if shown is not None:
+            name = folded(shown.name.replace("_", "_ "), 19).replace(
+                "_ ", "_"
+            )  # long names break after a stroke
+            words = f"{name}\n{folded(shown.unit, 19)}"
         self.board.write("layer scale", cut(words, 4), (left + RIGHT // 2, top), size=_SMALL)
-        self._bars["layer"].SetVisibility(shown)
-        if shown:
-            self._bars["layer"].GetLookupTable().SetTableRange(*self._session.layer_range())
+        self._bars["layer"].SetVisibility(shown is not None)
+        if shown is not None:
+            table = pv.LookupTable(shown.colours, scalar_range=shown.span)
+            self._bars["layer"].SetLookupTable(table)
 
     # widgets
 
     def _boxes_top(self) -> float:
-        """Below the read-out, which has a line for each role of deposits."""
-        lines = 3 + len(self.scene.cells) if len(self._session.panes) == 1 else 1
+        """Below the read-out, which has a line for each role of deposits, of a map two more for names."""
+        roles = len(self.scene.cells) * (3 if self.scene.flat else 1)
+        lines = 3 + roles if len(self._session.panes) == 1 else 1
         return _TOP + lines * 14 * LINE + 16
 
     def _add_boxes(self) -> None:
@@ -241,6 +266,8 @@ class Panels:
         threshold = partial(self._window.set_threshold, coarse=True)
         self._slider("threshold", threshold, (low, max(high, low + 1e-6)))
         self.sliders["threshold"].AddObserver("EndInteractionEvent", lambda *_: self._let_go())
+        if self.scene.flat:
+            return
         self._slider("vertical exaggeration", self._window.set_exaggeration, EXAGGERATIONS)
         for name in AXES:
             centres = self.scene.grid.centres(axis_of(name))
@@ -283,7 +310,7 @@ class Panels:
             place = self._session.slice_place(axis)
             places[f"slice {axis}"] = (place, "not shown" if place is None else f"{readable(place)} m")
         height = self._size[1]
-        for name, (value, words) in places.items():
+        for name, (value, words) in ((name, places[name]) for name in self.sliders):
             shown = self.sliders[name].GetRepresentation()
             if value is not None:
                 shown.SetValue(float(np.clip(value, shown.GetMinimumValue(), shown.GetMaximumValue())))

@@ -28,11 +28,13 @@ class Reading(NamedTuple):
         True coordinates of its centre, in metres.
     values : tuple of (str, str)
         Name and number with its unit: score, what accompanies it, then every layer of evidence; ``"no data"``
-        where there is none.
+        where there is none. On a map, roles and names of the deposits there come first.
     numbers : dict of str to float
         The same as numbers, as they are stored; NaN where there is none.
     target : str
         Id of the target that holds the cell, empty if none does.
+    flat : bool
+        Whether it is a cell of a map, which has no elevation.
     """
 
     cell: Index3
@@ -40,11 +42,18 @@ class Reading(NamedTuple):
     values: tuple[tuple[str, str], ...]
     numbers: dict[str, float]
     target: str
+    flat: bool = False
+
+    @property
+    def places(self) -> tuple[tuple[str, float], ...]:
+        """Names and numbers of its coordinates."""
+        places = zip(("Easting", "Northing", "Elevation"), self.xyz, strict=True)
+        return tuple(places)[: 2 if self.flat else 3]
 
     @property
     def text(self) -> str:
         """Place and numbers, one line each."""
-        place = ", ".join(readable(round(v, 2)) for v in self.xyz)
+        place = ", ".join(readable(round(v, 2)) for _, v in self.places)
         lines = [f"{place} m"] + ([f"in target {self.target}"] if self.target else [])
         return "\n".join(lines + [f"{name}: {text}" for name, text in self.values])
 
@@ -73,7 +82,19 @@ def read_cell(scene: Scene, cell: tuple[int, int, int]) -> Reading:
         units[key] = scene.units_of.get(name, "")
     x, y, z = (float(v) for v in scene.grid.xyz_of([index])[0])
     said = tuple((name, _said(number, units[name])) for name, number in numbers.items())
-    return Reading(index, (x, y, z), said, numbers, target_of(scene, index))
+    if scene.flat:
+        said = (*_deposits_at(scene, index), *said)
+    return Reading(index, (x, y, z), said, numbers, target_of(scene, index), scene.flat)
+
+
+def _deposits_at(scene: Scene, index: Index3) -> tuple[tuple[str, str], ...]:
+    """Roles and names of the deposits that hold a cell; names are not written on a map."""
+    return tuple(
+        (role, name)
+        for role, deposits in scene.cells.items()
+        for name, cells in deposits.items()
+        if np.all(np.asarray(cells) == index, axis=1).any()
+    )
 
 
 def target_of(scene: Scene, index: Index3) -> str:
@@ -100,6 +121,8 @@ def _cells_in(grid: Grid, bounds: Bounds) -> tuple[slice, ...]:
     """Cells whose centres lie in a box of true coordinates, along z, y and x."""
     ends = np.reshape(bounds, (2, 3))[:, ::-1]
     low, high = np.clip(np.round((ends - grid.corner) / grid.spacing), 0, grid.shape).astype(int)
+    if grid.is_map:  # whatever elevations the box has
+        low[0], high[0] = 0, 1
     return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
 
 

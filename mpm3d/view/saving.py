@@ -15,6 +15,8 @@ from mpm3d.errors import FormatError
 from mpm3d.view import actors
 from mpm3d.view.camera import Camera, direction_of, readable, words_of
 from mpm3d.view.faces import AXES
+from mpm3d.view.slices import scale_of
+from mpm3d.view.things import slices_label
 
 if TYPE_CHECKING:
     from mpm3d.view.session import Session
@@ -63,7 +65,8 @@ def load_view(session: Session, path: Path) -> None:
         shown.update({key: value for key, value in kept.items() if key in shown})
     if view["layer"] in session.layers:
         session.layer = view["layer"]
-    for axis, place in view["slices"].items():
+    for axis in session.scene.slice_axes:
+        place = view["slices"][axis]
         session.hide_slice(axis) if place is None else session.set_slice(axis, place)
     session.target = view["target"] if any(t.id == view["target"] for t in session.scene.targets) else ""
     session.set_exaggeration(view["exaggeration"])
@@ -98,9 +101,11 @@ def read_view(session: Session, path: Path) -> dict[str, Any]:
         ) from error
     ours = session.scene.grid.bounds
     if not np.allclose(checked["bounds"], ours, rtol=0, atol=1e-3):
-        place = ", ".join(readable(round(v)) for v in ours)
+        flat = session.scene.flat
+        place = ", ".join(readable(round(v)) for k, v in enumerate(ours) if not flat or k % 3 < 2)
+        what = "area" if flat else "volume"
         raise FormatError(
-            path, f"is a view of another volume, {facts.get('title')!r}; this one is {place} m."
+            path, f"is a view of another {what}, {facts.get('title')!r}; this one is {place} m."
         )
     return checked
 
@@ -208,6 +213,8 @@ class _Sheet:
 
     def _view_words(self) -> str:
         seen, factor = self.session.camera(), self.session.exaggeration
+        if self.session.scene.flat:
+            return words_of(seen.azimuth, seen.plunge)
         true = abs(factor - 1) < 5e-3
         stretch = "true scale" if true else f"vertical exaggeration {factor:.2f}×"
         return f"{words_of(seen.azimuth, seen.plunge)}; {stretch}"
@@ -226,8 +233,13 @@ class _Sheet:
         return 18 * lines + 115 * (1 + bool(self._slices())) + 24 * len(self._legend()) + 40
 
     def _slices(self) -> str:
+        """Where slices lie; of a map, which layer is below its cells."""
         places = {axis: self.session.slice_place(axis) for axis in AXES}
-        return ", ".join(f"{axis} {readable(v)} m" for axis, v in places.items() if v is not None)
+        shown = {axis: place for axis, place in places.items() if place is not None}
+        if shown and self.session.scene.flat:
+            return f"{slices_label(self.session.scene)}:"
+        words = ", ".join(f"{axis} {readable(place)} m" for axis, place in shown.items())
+        return f"Slices at {words}" if words else ""
 
     def _column(self, left: float) -> None:
         import textwrap
@@ -244,12 +256,11 @@ class _Sheet:
             left, y, (scene.score_name, scene.units), self.session.score_range(), actors.score_map()
         )
         if self._slices():
-            layer = self.session.layer
-            self._write(left, y, f"Slices at {self._slices()}", 12)
+            self._write(left, y, self._slices(), 12)
             y += 22
-            if layer != scene.score_name:
-                titles = (layer, scene.units_of.get(layer, ""))
-                y = self._scale(left, y, titles, self.session.layer_range(), actors.LAYER_COLOURS)
+            scale = scale_of(self.session)
+            if scale is not None:
+                y = self._scale(left, y, (scale.name, scale.unit), scale.span, scale.colours)
         from matplotlib.patches import Rectangle
 
         for thing in self._legend():

@@ -235,6 +235,21 @@ class Scene:
         return int(np.count_nonzero(np.isfinite(self.values)))
 
     @property
+    def flat(self) -> bool:
+        """Whether it is a map, drawn from above: an area, without elevations."""
+        return self.grid.is_map
+
+    @property
+    def first_view(self) -> str:
+        """Standard view that is shown at first: oblique, or a map from above."""
+        return "top" if self.flat else "northwest"
+
+    @property
+    def slice_axes(self) -> tuple[str, ...]:
+        """Axes across which there are slices; on a map, the whole layer below its cells is the only one."""
+        return ("z",) if self.flat else ("x", "y", "z")
+
+    @property
     def colour_title(self) -> str:
         """Title of the colour scale, with the unit."""
         return f"{self.score_name} ({self.units})"
@@ -317,16 +332,20 @@ def make_scene(
     (['Known deposits'], 'Conceptual, for planning exploration; not a resource estimate.')
     """
     found = {role: list(bodies) for role, bodies in (surfaces or {}).items() if len(bodies)}
-    items = [_item(body.name, role, body, hidden) for role, bodies in found.items() for body in bodies]
+    shapes: list[tuple[str, str, Geometry]] = []
+    shapes += [(body.name, role, body) for role, bodies in found.items() for body in bodies]
     for role, deposits in (cells or {}).items():
         if role not in found:
-            items += [_item(name, role, index, hidden) for name, index in deposits.items()]
+            shapes += [(name, role, index) for name, index in deposits.items()]
+    items = [_item(*shape, shown=shape[1] not in hidden, flat=grid.is_map) for shape in shapes]
     return Scene(title, grid, score, float(threshold), tuple(items), dict(cells or {}), **more)
 
 
-def _item(name: str, role: str, geometry: Geometry, hidden: Sequence[str]) -> Item:
+def _item(name: str, role: str, geometry: Geometry, *, shown: bool, flat: bool) -> Item:
     style = style_of(role)
-    return Item(name, role, geometry, style.colour, style.opacity, role not in hidden)
+    # lines and points of a map hide next to nothing, and pale ones are lost on the colours of the cells
+    opacity = 1.0 if flat and isinstance(geometry, Lines | Points) else style.opacity
+    return Item(name, role, geometry, style.colour, opacity, shown)
 
 
 def bounds_of_item(scene: Scene, item: Item) -> Bounds:
@@ -334,67 +353,3 @@ def bounds_of_item(scene: Scene, item: Item) -> Bounds:
     if isinstance(item.geometry, Surface | Lines | Points):
         return item.geometry.bounds
     return bounds_of(scene.grid.xyz_of(item.geometry))
-
-
-class Readout(NamedTuple):
-    """What a threshold means in cells.
-
-    ``captured`` holds, by role, the share of the deposits' cells that are at or above the threshold; a cell
-    without a score is not captured.
-    """
-
-    threshold: float
-    n_cells: int
-    n_scored: int
-    captured: Mapping[str, float]
-
-    @property
-    def volume_share(self) -> float:
-        """Share of the scored cells that are at or above the threshold."""
-        return self.n_cells / self.n_scored if self.n_scored else 0.0
-
-    @property
-    def text(self) -> str:
-        """The numbers in words, one line each."""
-        lines = [f"score at or above {self.threshold:.4g}"]
-        lines.append(f"{100 * self.volume_share:.2f} % of the scored volume")
-        lines.append(f"{self.n_cells:,} of {self.n_scored:,} cells")
-        for role, share in self.captured.items():
-            lines.append(f"{100 * share:.1f} % of the {role} cells")
-        return "\n".join(lines)
-
-
-def read_out(scene: Scene, threshold: float) -> Readout:
-    """Count what a threshold keeps.
-
-    Parameters
-    ----------
-    scene : Scene
-        The scene.
-    threshold : float
-        Score; cells at or above it count.
-
-    Returns
-    -------
-    Readout
-        Numbers of cells and the captured share by role.
-    """
-    values = scene.values
-    captured = {}
-    for role, deposits in scene.cells.items():
-        found = [values[tuple(cells.T)] >= np.float32(threshold) for cells in deposits.values() if len(cells)]
-        if found:
-            captured[role] = float(np.concatenate(found).mean())
-    kept = int(np.count_nonzero(values >= np.float32(threshold)))
-    return Readout(float(threshold), kept, scene.n_scored, captured)
-
-
-def threshold_for(scene: Scene, volume_share: float) -> float:
-    """Score that keeps a share of the scored cells, which is above 0 and at most 1; ties are all kept."""
-    if not 0 < volume_share <= 1:
-        raise ValueError(f"a volume share of {volume_share} is not possible, give one above 0, at most 1.")
-    values = scene.values[np.isfinite(scene.values)]
-    if not values.size:
-        return scene.threshold
-    keep = max(1, round(volume_share * values.size))
-    return float(np.partition(values, values.size - keep)[values.size - keep])

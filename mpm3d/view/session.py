@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from mpm3d.view import actors, saving
 from mpm3d.view.camera import Camera, fit_camera, marks_for
+from mpm3d.view.counts import Readout
 from mpm3d.view.faces import AXES, axis_of, cell_at
+from mpm3d.view.frames import LABELS, Frames
 from mpm3d.view.pane import Pane
 from mpm3d.view.reading import Reading, read_cell
-from mpm3d.view.scene import Readout, Scene, SceneTarget
+from mpm3d.view.scene import Scene, SceneTarget
 from mpm3d.view.things import MARK, SCORE, SLICES, completed, things_of
 
 EXAGGERATIONS = (0.5, 5.0)
-_LABELS, _BESIDE = 115.0, 60.0  # pixels at the left and the right of a box that its labels take
-_BELOW, _ABOVE = 85.0, 20.0  # and below and above it
 
 
 class Session:
@@ -45,7 +45,7 @@ class Session:
     threshold : float
         Cells at or above it are drawn.
     exaggeration : float
-        Factor on elevations.
+        Factor on elevations; a map has none.
     layer : str
         What slices show: the score's name or an evidence layer.
     visible : dict of str to bool
@@ -53,7 +53,8 @@ class Session:
     opacity : dict of str to float
         By key of `objects`, from 0 to 1.
     slices : dict of str to int or None
-        Cell along ``"x"``, ``"y"`` and ``"z"`` where a slice is drawn, None where there is none.
+        Cell along ``"x"``, ``"y"`` and ``"z"`` where a slice is drawn, None where there is none. On a map,
+        that across ``"z"`` is the whole layer below the cells.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Session:
         *,
         off_screen: bool = False,
         size: tuple[int, int] = (1280, 800),
-        room: tuple[float, float, float, float] = (_LABELS, 100.0, 110.0, 60.0),
+        room: tuple[float, float, float, float] = (LABELS, 100.0, 110.0, 60.0),
     ) -> None:
         self.scene = scene
         self.room = room
@@ -73,9 +74,10 @@ class Session:
         self.objects = things_of(scene)
         self._first_look()
         scenes = [scene] if scene.beside is None else [scene, completed(scene.beside, scene)]
-        self.plotter = actors.make_plotter(scene.title, size, len(scenes), off_screen=off_screen)
-        # of two models, part 0 of the drawing area lies below both
-        first = len(scenes) - 1
+        self._frames = Frames(len(scenes), scene.flat)
+        # part 0 of the drawing area then lies below the others
+        first = int(self._frames.inset)
+        self.plotter = actors.make_plotter(scene.title, size, first + len(scenes), off_screen=off_screen)
         self.panes = tuple(Pane(self.plotter, first + k, which) for k, which in enumerate(scenes))
         self.readouts: tuple[Readout, ...] = ()
         for renderer in self.plotter.renderers:
@@ -83,13 +85,21 @@ class Session:
         for pane in self.panes:
             pane.add_items()
             pane.add_targets()
-        self.look("northwest")
+        self.look(self.scene.first_view)
+        self._first_slices()
         self.set_threshold(scene.threshold)
 
     def _first_look(self) -> None:
         self.visible = {thing.key: thing.visible for thing in self.objects}
         self.opacity = {thing.key: thing.opacity for thing in self.objects}
         self.target = ""
+
+    def _first_slices(self) -> None:
+        """No slices; below the cells of a map, all of it."""
+        for axis in AXES:
+            self.hide_slice(axis)
+        if self.scene.flat:
+            self.set_slice("z", self.scene.grid.first_centre[0])
 
     # what is drawn
 
@@ -129,9 +139,9 @@ class Session:
         return self.set_threshold(levels.threshold_for(share) if levels.n_scored else self.threshold)
 
     def set_exaggeration(self, factor: float) -> None:
-        """Stretch elevations, within `EXAGGERATIONS`; the labels stay true."""
+        """Stretch elevations, within `EXAGGERATIONS`; the labels stay true. A map has none to stretch."""
         before = self.exaggeration
-        self.exaggeration = float(np.clip(factor, *EXAGGERATIONS))
+        self.exaggeration = 1.0 if self.scene.flat else float(np.clip(factor, *EXAGGERATIONS))
         self._zoom_along(before)
         for pane in self.panes:
             pane.stretch(self.exaggeration)
@@ -168,6 +178,8 @@ class Session:
         int
             The cell along the axis that is shown, the one that holds the coordinate.
         """
+        if axis_of(axis) and self.scene.flat:
+            raise ValueError(f"a map has no slice across {axis}, only the layer below its cells, across z.")
         index = cell_at(self.scene, axis, coordinate)
         self.slices[axis] = index
         for pane in self.panes:
@@ -220,14 +232,13 @@ class Session:
         self.stand(fit_camera(bounds, view, self.panes[0].size, self._margins()))
 
     def reset(self) -> None:
-        """The first view again: oblique, true scale, first threshold, no slices, first visibility."""
-        for axis in AXES:
-            self.hide_slice(axis)
+        """The first view again: true scale, first threshold, first visibility, no slices but a map's own."""
         self._first_look()
         self.layer = self.scene.score_name
+        self._first_slices()
         self.set_exaggeration(1.0)
         self.set_threshold(self.scene.threshold)
-        self.look("northwest")
+        self.look(self.scene.first_view)
 
     def stand(self, camera: Camera) -> None:
         """Let the viewer stand where a camera does, for both models."""
@@ -254,7 +265,10 @@ class Session:
             pane.draw_axes(bounds, marks)
 
     def fly_to(self, target_id: str) -> SceneTarget:
-        """Put the camera on a target, seen from where the viewer stands, and draw a mark around it."""
+        """Put the camera on a target, seen from where the viewer stands, and draw a mark around it.
+
+        A target of a map is seen from above.
+        """
         found = {target.id: target for target in self.scene.targets}
         if target_id not in found:
             named = ", ".join(found) or "none"
@@ -262,8 +276,9 @@ class Session:
         target = found[target_id]
         self.target = target_id
         self._mark()
-        seen, box = self.camera(), self._around(target)
-        self.stand(fit_camera(box, (seen.azimuth, seen.plunge), self.panes[0].size, self._margins()))
+        seen, box = self.camera(), actors.around(self.scene, target, self.exaggeration)
+        view = self.scene.first_view if self.scene.flat else (seen.azimuth, seen.plunge)
+        self.stand(fit_camera(box, view, self.panes[0].size, self._margins()))
         return target
 
     # what is where
@@ -320,10 +335,7 @@ class Session:
 
     def area(self) -> tuple[float, float, float, float]:
         """Pixels from the lower left between what a window writes: left, right, low, high."""
-        width, height = self.plotter.window_size
-        left, right, bottom, top = self.room
-        across = max(0.0, left - _LABELS), width - max(0.0, right - _BESIDE)
-        return *across, max(0.0, bottom - _BELOW), height - max(0.0, top - _ABOVE)
+        return self._frames.area(self.room, self.plotter.window_size)
 
     def draw(self) -> None:
         """Bring what has changed onto the drawing area."""
@@ -357,28 +369,16 @@ class Session:
         for pane in self.panes:
             pane.mark(found[0] if found else None)
 
-    def _around(self, target: SceneTarget) -> tuple[float, ...]:
-        """Box around a target and some of what is beside it: ten cells at least, the district at most."""
-        low, high = np.reshape(actors.local_box(self.scene, target.bounds, self.exaggeration), (2, 3))
-        ends = np.reshape(actors.local_bounds(self.scene, self.exaggeration), (2, 3))
-        wide = np.maximum(high - low, 5.0 * np.asarray(self.scene.grid.spacing[::-1]))
-        low, high = np.maximum(low - wide, ends[0]), np.minimum(high + wide, ends[1])
-        return (*low.tolist(), *high.tolist())
-
     def _margins(self) -> tuple[float, float, float, float]:
         """Room inside each part of the drawing area."""
-        left, right, bottom, top = self.room
-        return (left, right, bottom, top) if len(self.panes) == 1 else (_LABELS, _BESIDE, _BELOW, _ABOVE)
+        return self._frames.margins(self.room)
 
     def _arrange(self) -> None:
-        """Two models side by side."""
-        if len(self.panes) == 1:
-            return
-        width, height = self.plotter.window_size
-        left, right, low, high = self.area()
-        middle = (left + right) / 2
-        for pane, (first, last) in zip(self.panes, ((left, middle), (middle, right)), strict=True):
-            pane.renderer.SetViewport(first / width, low / height, last / width, high / height)
+        """Give scenes their parts of the drawing area."""
+        if self._frames.inset:
+            viewports = self._frames.viewports(self.room, self.plotter.window_size)
+            for pane, viewport in zip(self.panes, viewports, strict=True):
+                pane.renderer.SetViewport(*viewport)
 
     def _zoom_along(self, before: float) -> None:
         """Keep in view what is in view when elevations are stretched otherwise than ``before``."""

@@ -9,8 +9,9 @@ import numpy as np
 
 from mpm3d.view import actors
 from mpm3d.view.camera import Camera, length_of, nice_step, words_of
+from mpm3d.view.counts import read_out
 from mpm3d.view.layout import DPI, INK, SOFT, Layout, drawn_holes, shared_range, xy
-from mpm3d.view.scene import read_out, style_of
+from mpm3d.view.scene import style_of
 
 if TYPE_CHECKING:
     from mpm3d.view.page import Page

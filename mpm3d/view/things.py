@@ -40,8 +40,8 @@ class Thing(NamedTuple):
 
 def things_of(scene: Scene) -> tuple[Thing, ...]:
     """What of a scene can be switched; an object of its own where a role has several."""
-    made = [Thing(SCORE, scene.score_name, SCORE, "#E31A1C", True, 0.75)]
-    made.append(Thing(SLICES, "Slices", SLICES, "#4A6A8A"))
+    made = [Thing(SCORE, scene.score_name, SCORE, "#E31A1C", True, 1.0 if scene.flat else 0.75)]
+    made.append(Thing(SLICES, slices_label(scene), SLICES, "#4A6A8A"))
     names = (scene.score_name, *scene.evidence)
     made += [Thing(f"{SLICES}/{name}", name, SLICES, "#4A6A8A") for name in names]
     if scene.targets and TARGET not in scene.roles:
@@ -55,6 +55,11 @@ def things_of(scene: Scene) -> tuple[Thing, ...]:
                 shown = item.visible or not entry.visible
                 made.append(Thing(key, item.name, item.role, item.colour, shown, item.opacity))
     return tuple(made)
+
+
+def slices_label(scene: Scene) -> str:
+    """What the layers beside the cells are called: on a map there is one, and it lies below."""
+    return "Map below" if scene.flat else "Slices"
 
 
 def boxed(scene: Scene) -> tuple[SceneTarget, ...]:

@@ -12,10 +12,11 @@ from typing import Any
 from mpm3d.view import actors
 from mpm3d.view.browser import facts, layout
 from mpm3d.view.browser.area import Area, room_for
-from mpm3d.view.camera import VIEWS
+from mpm3d.view.camera import MAP_VIEWS, VIEWS
 from mpm3d.view.faces import AXES
 from mpm3d.view.scene import Scene
 from mpm3d.view.session import EXAGGERATIONS, Session
+from mpm3d.view.slices import scale_of
 
 _SIZE = (900, 640)
 _STEPS = 1000  # places of a slider
@@ -87,8 +88,8 @@ class App:
         state.groups = facts.groups_of(self.session.objects)
         state.targets = [facts.target_facts(target) for target in scene.targets]
         state.layers = list(self.session.layers)
-        state.views = list(VIEWS)
-        for axis in AXES:
+        state.views = list(MAP_VIEWS if scene.flat else VIEWS)
+        for axis in self.scene.slice_axes:
             centres = scene.grid.centres(2 - AXES.index(axis))
             ends = {"low": float(centres[0]), "high": float(centres[-1]), "step": self._spacing(axis)}
             state.update({f"{axis}_{name}": value for name, value in ends.items()})
@@ -109,7 +110,7 @@ class App:
         state.layer = session.layer
         state.shown = dict(session.visible)
         state.opaque = dict(session.opacity)
-        for axis in AXES:
+        for axis in self.scene.slice_axes:
             place = session.slice_place(axis)
             state[f"{axis}_on"] = place is not None
             if place is not None:
@@ -125,14 +126,8 @@ class App:
         state.layer_scale = self._layer_scale()
 
     def _layer_scale(self) -> dict[str, Any] | None:
-        layer = self.session.layer
-        if layer == self.scene.score_name or not any(self.state[f"{axis}_on"] for axis in AXES):
-            return None
-        from matplotlib import colormaps
-
-        unit = self.scene.units_of.get(layer, "")
-        title = f"Slices: {layer} ({unit})" if unit else f"Slices: {layer}"
-        return facts.colour_scale(title, colormaps[actors.LAYER_COLOURS], self.session.layer_range())
+        scale = scale_of(self.session)
+        return None if scale is None else facts.colour_scale(scale.title, scale.colours, scale.span)
 
     # what happens
 
@@ -141,7 +136,7 @@ class App:
         state.change("threshold")(self._drag_threshold)
         state.change("stretch")(lambda stretch, **_: self._move_stretch(stretch))
         state.change("layer")(lambda layer, **_: self._set_layer(layer))
-        for axis in AXES:
+        for axis in self.scene.slice_axes:
             state.change(f"{axis}_on", f"{axis}_place")(self._slicer(axis))
         triggers = {
             "fly": self.fly, "look": self.look, "reset": self.reset, "show": self.show, "fade": self.fade,
@@ -178,7 +173,7 @@ class App:
         self._soon("threshold", lambda: self.session.set_threshold(float(self.state.threshold)))
 
     def more(self, factor: float) -> None:
-        """Keep ``factor`` times as much volume."""
+        """Keep ``factor`` times as much of the volume or the area."""
         self.session.step_threshold(float(factor))
         self._after()
 
@@ -225,7 +220,7 @@ class App:
     def reset(self) -> None:
         """Start again."""
         self.session.reset()
-        self.area.view = "northwest"
+        self.area.view = self.scene.first_view
         self.state.update({"chosen": None, "reading": None, "noticed": False})
         self._after()
 

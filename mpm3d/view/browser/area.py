@@ -36,7 +36,7 @@ class Area:
         from trame_rca.rca import VtkRemoteControlledArea
 
         self._session = session
-        self.view: str | None = "northwest"
+        self.view: str | None = session.scene.first_view
         self._window = VtkRemoteControlledArea(session.plotter.render_window)
         self._clicked = clicked
         self._pressed: tuple[float, float] | None = None

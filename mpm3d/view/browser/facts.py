@@ -7,8 +7,9 @@ from typing import Any
 
 from mpm3d.grid import Grid
 from mpm3d.view.camera import readable
+from mpm3d.view.counts import Readout
 from mpm3d.view.reading import Reading
-from mpm3d.view.scene import Readout, SceneTarget, style_of
+from mpm3d.view.scene import SceneTarget, style_of
 from mpm3d.view.things import Thing
 
 _STOPS = 16
@@ -17,13 +18,17 @@ _TICKS = 5
 
 def readout_rows(readout: Readout, grid: Grid) -> list[dict[str, str]]:
     """What a threshold keeps, as labels and texts."""
-    dz, dy, dx = grid.spacing
-    volume = readout.n_cells * dx * dy * dz / 1e9
-    rows = [
-        ("Score at or above", f"{readout.threshold:.4g}"),
-        ("Share of the scored volume", f"{100 * readout.volume_share:.2f} %"),
-        ("Volume", f"{volume:.4g} km³"),
-    ]
+    rows = [("Score at or above", f"{readout.threshold:.4g}")]
+    percent = f"{100 * readout.volume_share:.2f} %"
+    if grid.is_map:
+        rows += [("Share of the scored area", percent), ("Area", readout.area)]
+        for role in readout.deposits:
+            label, missed = style_of(role).label, readout.missed(role)
+            rows.append((f"{label} captured", readout.found(role)))
+            rows += [(f"{label} missed", missed)] if missed else []
+        return [{"label": label, "text": text} for label, text in rows]
+    volume = readout.n_cells * grid.cell_volume / 1e9
+    rows += [("Share of the scored volume", percent), ("Volume", f"{volume:.4g} km³")]
     for role, share in readout.captured.items():
         rows.append((f"{style_of(role).label} captured", f"{100 * share:.1f} %"))
     return [{"label": label, "text": text} for label, text in rows]
@@ -61,12 +66,11 @@ def _parts(reasons: str) -> list[str]:
 
 def reading_facts(reading: Reading, model: str) -> dict[str, Any]:
     """What the panel of a picked cell shows; ``model`` names the one of two that was picked."""
-    x, y, z = reading.xyz
-    places = [("Easting", x), ("Northing", y), ("Elevation", z)]
     rows = [{"label": "Model", "text": model}] if model else []
-    rows += [{"label": label, "text": f"{readable(value)} m"} for label, value in places]
+    rows += [{"label": label, "text": f"{readable(value)} m"} for label, value in reading.places]
+    cell = "Cell {1}, {2} (y, x)" if reading.flat else "Cell {0}, {1}, {2} (z, y, x)"
     return {
-        "title": "Cell {}, {}, {} (z, y, x)".format(*reading.cell),
+        "title": cell.format(*reading.cell),
         "rows": rows + [{"label": label, "text": text} for label, text in reading.values],
         "target": reading.target,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def build(app: App) -> Any:
             mobile_breakpoint=_NARROW,
             classes="controls",
         ):
-            _controls()
+            _controls(flat=app.scene.flat)
         with v.VNavigationDrawer(
             v_model=("right_open", None if app.scene.beside is None else False),
             width=320,
@@ -93,29 +94,30 @@ def _icon(name: str, click: str, title: str) -> None:
     )  # fmt: skip
 
 
-def _controls() -> None:
+def _controls(*, flat: bool) -> None:
     from trame_client.widgets import html
 
+    space = "area" if flat else "volume"
     for name, part in (
-        ("Threshold", _threshold), ("View", _views), ("Slices", _slices), ("Objects", _objects),
-        ("Files", _files),
+        ("Threshold", partial(_threshold, space)), ("View", partial(_views, flat=flat)),
+        ("Map below", _below) if flat else ("Slices", _slices), ("Objects", _objects), ("Files", _files),
     ):  # fmt: skip
-        with html.Section(classes=f"part {name.lower()}"):
+        with html.Section(classes=f"part {name.split()[0].lower()}"):
             html.H2(name)
             part()
 
 
-def _threshold() -> None:
+def _threshold(space: str) -> None:
     from trame_client.widgets import html
     from trame_vuetify.widgets import vuetify3 as v
 
     with html.Div(classes="line"):
-        _small("−", "trigger('more', [0.8])", "Keep less volume")
+        _small("−", "trigger('more', [0.8])", f"Keep less {space}")
         v.VSlider(
             v_model=("threshold",), min=("score_low",), max=("score_high",), step=("score_step",),
             end="trigger('settle')", raw_attrs=['aria-label="Threshold"'], classes="threshold-slider",
         )  # fmt: skip
-        _small("+", "trigger('more', [1.25])", "Keep more volume")
+        _small("+", "trigger('more', [1.25])", f"Keep more {space}")
     with html.Table(v_for="(rows, n) in readouts", key="n", classes="numbers readout"):
         html.Caption("{{ models[n] }}", v_if="models.length")
         _rows("rows")
@@ -138,7 +140,7 @@ def _rows(rows: str) -> None:
         html.Td("{{ row.text }}")
 
 
-def _views() -> None:
+def _views(*, flat: bool) -> None:
     from trame_client.widgets import html
     from trame_vuetify.widgets import vuetify3 as v
 
@@ -154,6 +156,8 @@ def _views() -> None:
             variant="flat",
             raw_attrs=['title="Start again"'],
         )
+    if flat:
+        return
     html.Div("Vertical exaggeration: {{ stretch_text }}", classes="words stretch")
     v.VSlider(
         v_model=("stretch",), min=("stretch_low",), max=("stretch_high",), step=0.1,
@@ -176,10 +180,21 @@ def _slices() -> None:
                 raw_attrs=[f'aria-label="{_NAMES[axis]} of the slice"'],
             )  # fmt: skip
         html.Div(f"{_NAMES[axis]} {{{{ {axis}_place }}}} m", v_if=f"{axis}_on", classes=f"words place-{axis}")
-    v.VSelect(
-        v_model=("layer",), items=("layers",), label="Slices show", classes="layer mt-2",
-        hide_details=True,
-    )  # fmt: skip
+    _layers("Slices show")
+
+
+def _below() -> None:
+    """One layer of a map, whole, below the cells at or above the threshold."""
+    from trame_vuetify.widgets import vuetify3 as v
+
+    v.VCheckbox(v_model=("z_on",), label="Show", raw_attrs=['aria-label="Show the map below the cells"'])
+    _layers("Layer")
+
+
+def _layers(label: str) -> None:
+    from trame_vuetify.widgets import vuetify3 as v
+
+    v.VSelect(v_model=("layer",), items=("layers",), label=label, classes="layer mt-2", hide_details=True)
 
 
 def _objects() -> None:
