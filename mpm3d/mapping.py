@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from mpm3d import cube, targets
 from mpm3d.errors import StudyError
-from mpm3d.evaluate import CAUTION
+from mpm3d.evaluate import CAUTION, percentiles
 from mpm3d.grid import FloatArray, Grid
 from mpm3d.io import geopackage
 from mpm3d.labels import Deposit
@@ -22,9 +21,17 @@ from mpm3d.work import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PICTURE", "SCORES", "conclude", "draw", "draw_success", "in_area", "of_area", "write"]
+__all__ = ["MADE", "PICTURE", "SCORES", "draw", "draw_success", "in_area", "of_area", "outlines", "write"]
 
 PICTURE, SUCCESS, SCORES = "figures/map.png", "figures/success.png", "prospectivity.tif"
+OUTLINES = "targets.gpkg"
+MADE = {
+    "page": "report.html", "model card": "model_card.md", "map": SCORES, "targets": "targets.csv",
+    "polygons": "targets.gpkg", "success rate": SUCCESS, "comparison": "comparison.csv",
+    "P-A plot": "figures/pa_curve.png", "log": "log.txt",
+}  # fmt: skip
+"""What a study that is a map ends with, by what it is, beside its picture."""
+_NAMED = 12  # targets, the best of them, whose names are on the picture
 _OF_VOLUMES = (
     "elevation", "volume_m3", "z_top", "z_base", "depth_top", "depth_base", "hole", "hole_note",
 )  # fmt: skip
@@ -74,7 +81,7 @@ def write(run: Run, found: targets.Delineation, table: pd.DataFrame) -> None:
     columns = {str(name): values.to_numpy() for name, values in table.items()}
     note = f"{CAUTION} {run.study.note}".strip()
     layer = geopackage.Layer("targets", _polygons(run, found), columns, note)
-    geopackage.write_layers(run.path("targets.gpkg"), [layer], run.grid.crs)
+    geopackage.write_layers(run.path(OUTLINES), [layer], run.grid.crs)
     targets.write_table(run.path("targets.csv"), table, note=run.study.note)
 
 
@@ -111,21 +118,17 @@ def draw(run: Run, path: Path | None = None) -> Path:
     points = {"known deposit": _places(run, run.known)}
     if run.blind:
         points["blind deposit, never trained on"] = _places(run, run.blind)
+    rings = outlines(run)
+    named = dict(list(rings.items())[:_NAMED])
+    rest = [ring for some in list(rings.values())[_NAMED:] for ring in some]
+    scores = _scores(run)[np.newaxis].astype(np.float32)
     with run.bar("picture"):
         return maps.draw_map(
-            _percentiles(_scores(run)), run.grid, place,
+            percentiles(lambda: [((slice(None),) * 3, scores)], scores.shape)[0], run.grid, place,
             title=f"{run.study.name}: prospectivity by {run.study.models[0].kind}, targets outlined",
-            units="percentile of the scored area", points=points, outlines=_outlines(run),
+            units="percentile of the scored area", points=points, outlines={**named, "": rest},
             note=run.study.note,
         )  # fmt: skip
-
-
-def _percentiles(scores: FloatArray) -> FloatArray:
-    """Percentile of each scored cell, ties at their middle."""
-    found = np.full(scores.shape, np.nan)
-    there = np.isfinite(scores)
-    found[there] = 100 * (rankdata(scores[there]) - 0.5) / there.sum()
-    return found
 
 
 def _places(run: Run, deposits: Sequence[Deposit]) -> tuple[FloatArray, list[str]]:
@@ -133,14 +136,44 @@ def _places(run: Run, deposits: Sequence[Deposit]) -> tuple[FloatArray, list[str
     return np.array(middles).reshape(-1, 2), [one.name for one in deposits]
 
 
-def _outlines(run: Run) -> list[FloatArray]:
-    """Rings of the targets as they were written."""
+def outlines(run: Run, needed: Iterable[str] = ()) -> dict[str, list[FloatArray]]:
+    """Closed outlines of the targets by id, as they were written, those of holes too.
+
+    Parameters
+    ----------
+    run : Run
+        A study that is a map, with targets.
+    needed : iterable of str
+        Ids that must be among them.
+
+    Returns
+    -------
+    dict of str to list of array of shape (n, 2)
+        x and y of the corners, the first again at the end.
+
+    Raises
+    ------
+    StudyError
+        If ``targets.gpkg`` is not there, cannot be read or lacks a target.
+    """
     import geopandas
 
-    rings = []
-    for shape in geopandas.read_file(run.path("targets.gpkg"), layer="targets").geometry:
-        for part in getattr(shape, "geoms", [shape]):
-            rings += [np.asarray(ring.coords)[:, :2] for ring in (part.exterior, *part.interiors)]
+    path, again = run.path(OUTLINES), "Make it again: mpm3d targets study.toml"
+    if not path.is_file():
+        raise StudyError(f"{path.name} is not in {run.folder.place}. {again}")
+    try:
+        table = geopandas.read_file(path, layer="targets")
+        shapes = dict(zip(table["id"].astype(str), table.geometry, strict=True))
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise StudyError(f"{path.name} cannot be read ({error}). {again}") from error
+    lacking = [name for name in needed if name not in shapes]
+    if lacking:
+        raise StudyError(f"{path.name} lacks the outlines of {', '.join(lacking)} of targets.csv. {again}")
+    rings = {}
+    for name, shape in shapes.items():
+        parts = getattr(shape, "geoms", [shape])
+        edges = [ring for part in parts for ring in (part.exterior, *part.interiors)]
+        rings[name] = [np.asarray(ring.coords)[:, :2] for ring in edges]
     return rings
 
 
@@ -165,26 +198,3 @@ def draw_success(run: Run) -> Path | None:
         for model, each in ranks.items()
     }
     return maps.draw_success(found, run.path(SUCCESS), left_out=True, note=run.study.note)
-
-
-def conclude(run: Run) -> None:
-    """Draw the pictures, and say what was made and where.
-
-    Parameters
-    ----------
-    run : Run
-        A study that is a map, with targets.
-    """
-    draw(run)
-    draw_success(run)
-    if run.study.note:
-        run.say(f"note: {run.study.note}")
-    made = {
-        "map": SCORES, "picture": PICTURE, "targets": "targets.csv", "polygons": "targets.gpkg",
-        "success rate": SUCCESS, "comparison": "comparison.csv", "P-A plot": "figures/pa_curve.png",
-        "log": "log.txt",
-    }  # fmt: skip
-    for what, name in made.items():
-        if run.path(name).exists():
-            run.say(f"{what + ':':<13} {run.path(name)}")
-    run.say(CAUTION)

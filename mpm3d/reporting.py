@@ -12,17 +12,19 @@ import numpy as np
 import pandas as pd
 import pyproj
 
-from mpm3d import cube, io, report, scenery
+from mpm3d import cube, io, mapping, report, scenery
 from mpm3d.errors import StudyError
 from mpm3d.geometry import Surface
+from mpm3d.grid import FloatArray
 from mpm3d.models.folder import JSON_NAME, read_json
 from mpm3d.run import write_text
+from mpm3d.scenery.stores import open_scores
 from mpm3d.study import Layer
-from mpm3d.view import Scene
 from mpm3d.work import Run
 
 PAGE, CARD = "report.html", "model_card.md"
-_NEEDED = ("rank", "id", "kind", "x", "y", "elevation", "volume_m3", "mean_score")
+_NEEDED = ("rank", "id", "kind", "x", "y", "mean_score")
+_OF_VOLUMES, _OF_MAPS = ("elevation", "volume_m3"), ("area_m2",)
 
 
 def write(run: Run, out: Path | None = None, *, study: str = "study.toml") -> tuple[Path, Path]:
@@ -67,33 +69,92 @@ def gather(run: Run, *, study: str = "study.toml") -> report.Report:
     Raises
     ------
     StudyError
-        If ``targets.csv`` or ``model.json`` is missing or damaged.
+        If ``targets.csv``, ``model.json`` or the scores are missing, damaged or of another run.
     """
     targets, info = _targets(run), _model_info(run)
-    scene = scenery.of(run)
-    zones = targets["kind"] == "zone"
-    skins, shells = (_skins(run, set(targets["id"][rows])) for rows in (~zones, zones))
-    groups, thinned = report.groups_of(scene, skins, shells)
-    names = [[table.name for table in run.study.deposits if table.blind == blind] for blind in (False, True)]
+    if run.grid.is_map:
+        targets, drawn = _drawn_on_map(run, targets)
+    else:
+        drawn = _drawn_in_space(run, targets)
     return report.Report(
         name=run.study.name, note=run.study.note, crs=_crs(run.grid.crs), model=run.study.models[0].kind,
         targets=targets,
         comparison=_table(run, "comparison.csv", ("model", "scheme", "metric", "mean", "n", "optimistic")),
         deposits=_table(run, "comparison_deposits.csv", ("model", "scheme", "deposit", "auc")),
         holes=_table(run, "drillholes.csv", ("id", "x", "y", "elevation", "azimuth", "dip", "length")),
-        volume=_volume(run), centres=_centres(scene), layers=_layers(run), figures=_figures(run),
-        run=run.folder.state(), model_info=info, known=tuple(names[0]), blind=tuple(names[1]), groups=groups,
-        bounds=scene.bounds, origin=scene.origin, commands=_commands(run, study), thinned=thinned,
+        volume=_volume(run), centres=_centres(run), layers=_layers(run), figures=_figures(run),
+        run=run.folder.state(), model_info=info, known=tuple(one.name for one in run.known),
+        blind=tuple(one.name for one in run.blind), commands=_commands(run, study),
         attributed=_attributed(run), settings=_settings(run),
-        sources=tuple(table.model_dump() for table in run.study.sources), caution=scene.caution,
+        sources=tuple(table.model_dump() for table in run.study.sources), **drawn,
     )  # fmt: skip
+
+
+def _drawn_in_space(run: Run, targets: pd.DataFrame) -> dict[str, Any]:
+    """What the 3D view shows."""
+    scene = scenery.of(run)
+    zones = targets["kind"] == "zone"
+    skins, shells = (_skins(run, set(targets["id"][rows])) for rows in (~zones, zones))
+    groups, thinned = report.groups_of(scene, skins, shells)
+    return {
+        "groups": groups, "bounds": scene.bounds, "origin": scene.origin, "thinned": thinned,
+        "caution": scene.caution,
+    }  # fmt: skip
+
+
+def _drawn_on_map(run: Run, targets: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Targets with their places on the Earth, and what the map shows."""
+    facts, scores = scenery.facts_of(run), open_scores(run, 0)
+    scenery.check_same(facts, scores.counts(facts["threshold"]))
+    percentiles, rings = scores.percentiles()[0], mapping.outlines(run, targets["id"])
+    places = [
+        report.Place(one.name, blind, *run.grid.xyz_of(one.cells)[:, :2].mean(axis=0).tolist())
+        for blind, deposits in ((False, run.known), (True, run.blind))
+        for one in deposits
+    ]
+    sheet = report.sheet_of(percentiles, run.grid, rings=rings, places=places)
+    return _on_earth(run, targets, percentiles, rings), {
+        "map": sheet, "groups": (), "bounds": run.grid.bounds, "origin": (0.0, 0.0, 0.0),
+    }  # fmt: skip
+
+
+def _on_earth(run: Run, targets: pd.DataFrame, percentiles: FloatArray, rings: report.Rings) -> pd.DataFrame:
+    """Targets with longitude and latitude of their centres, and the same of their best cells."""
+    best = [_best_cell(run, percentiles, rings[name]) for name in targets["id"]]
+    x, y = np.array(best, dtype=float).reshape(-1, 2).T
+    found = targets.assign(best_x=x, best_y=y)
+    for before, one, two in (("", "x", "y"), ("best_", "best_x", "best_y")):
+        lon, lat = report.lon_lat(run.grid.crs, found[one].to_numpy(float), found[two].to_numpy(float))
+        found = found.assign(**{f"{before}longitude": lon, f"{before}latitude": lat})
+    return found
+
+
+def _best_cell(run: Run, percentiles: FloatArray, rings: Sequence[FloatArray]) -> tuple[float, float]:
+    """Centre (x, y) of the best cell within outlines, the first of equal ones."""
+    import shapely
+
+    corners = np.concatenate(list(rings))
+    x, y = (run.grid.centres(axis) for axis in (2, 1))
+    inside = [
+        np.flatnonzero((at > low) & (at < high))
+        for at, low, high in zip((x, y), corners.min(axis=0), corners.max(axis=0), strict=True)
+    ]
+    window = np.ix_(inside[1], inside[0])
+    shape = shapely.make_valid(
+        shapely.build_area(shapely.GeometryCollection([shapely.LinearRing(r) for r in rings]))
+    )
+    east, north = np.meshgrid(x[inside[0]], y[inside[1]])
+    ranked = np.where(shapely.contains_xy(shape, east, north), percentiles[window], -1.0)
+    j, i = np.unravel_index(int(np.nanargmax(ranked)), ranked.shape)
+    return float(east[j, i]), float(north[j, i])
 
 
 def _targets(run: Run) -> pd.DataFrame:
     place = run.path("targets.csv")
     if not place.is_file():
         raise StudyError(f"no targets are in {run.folder.place} yet. Make them first: mpm3d run study.toml")
-    table = _table(run, "targets.csv", _NEEDED)
+    needed = (*_NEEDED, *(_OF_MAPS if run.grid.is_map else _OF_VOLUMES))
+    table = _table(run, "targets.csv", needed)
     for name in ("reasons_for", "reasons_against", "hole", "hole_note", "deposit", "nearest_deposit", "zone"):
         if name in table:
             table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
@@ -139,17 +200,17 @@ def _crs(code: str) -> str:
     return f"{code}, {pyproj.CRS.from_user_input(code).name}"
 
 
-def _centres(scene: Scene) -> dict[str, tuple[float, float, float]]:
+def _centres(run: Run) -> dict[str, tuple[float, float, float]]:
     """Middles of the known deposits, the mean of their cells' centres."""
     found = {}
-    for name, cells in scene.cells.get("deposit", {}).items():
-        x, y, z = scene.grid.xyz_of(np.asarray(cells)).mean(axis=0)
-        found[name] = (float(x), float(y), float(z))
+    for one in run.known:
+        x, y, z = run.grid.xyz_of(one.cells).mean(axis=0)
+        found[one.name] = (float(x), float(y), float(z))
     return found
 
 
 def _volume(run: Run) -> dict[str, float]:
-    """Numbers on the whole volume that the stages left."""
+    """Numbers on the whole volume, or area, that the stages left."""
     facts = run.folder.facts("targets")
     found: dict[str, float] = {name: float(facts[name]) for name in ("share", "threshold") if name in facts}
     domain = run.folder.facts(f"companions {run.study.models[0].kind}").get("domain", {})
@@ -186,7 +247,7 @@ def _figures(run: Run) -> dict[str, bytes]:
     from PIL import Image
 
     found = {}
-    for name in ("targets", *(kind.name for kind in report.KINDS)):
+    for name in ("map" if run.grid.is_map else "targets", *(kind.name for kind in report.KINDS)):
         place = run.path("figures") / f"{name}.png"
         if not place.is_file():
             continue
@@ -202,20 +263,30 @@ def _figures(run: Run) -> dict[str, bytes]:
 
 
 def _attributed(run: Run) -> dict[str, float]:
-    """Mean absolute attribution of each layer over the volume; nothing where none was computed."""
+    """Mean absolute attribution of each layer over the volume or area; nothing where none was computed."""
     table = _table(run, "attributions.csv", ("where", "layer", "mean_absolute"))
-    whole = table[table["where"] == "volume"] if len(table) else table
+    whole = table[table["where"].isin(["volume", "area"])] if len(table) else table
     return {str(row["layer"]): float(row["mean_absolute"]) for row in whole.to_dict("records")}
 
 
 def _settings(run: Run) -> dict[str, str]:
     """What the study sets of the grid, samples, model and targets, in short."""
     study = run.study
-    size = " × ".join(f"{step:g}" for step in run.grid.spacing[::-1])
-    shape = " × ".join(str(n) for n in run.grid.shape[::-1])
+    axes = 2 if run.grid.is_map else 3
+    size = " × ".join(f"{step:g}" for step in run.grid.spacing[::-1][:axes])
+    shape = " × ".join(str(n) for n in run.grid.shape[::-1][:axes])
     tables = {"Model settings": study.models[0], "Samples": study.samples, "Targets": study.targets}
-    found = {"Cells": f"{shape} of {size} m (x, y, z)", "Seed": str(study.seed)}
-    return found | {name: _said(table.model_dump(mode="json")) for name, table in tables.items()}
+    found = {"Cells": f"{shape} of {size} m ({', '.join('xyz'[:axes])})", "Seed": str(study.seed)}
+    said = {name: table.model_dump(mode="json") for name, table in tables.items()}
+    if run.grid.is_map:
+        said["Targets"]["weights"] = _weights_on_map(said["Targets"]["weights"])
+    return found | {name: _said(table) for name, table in said.items()}
+
+
+def _weights_on_map(weights: dict[str, float]) -> dict[str, float]:
+    """What ranks targets on a map: areas count as volumes do elsewhere, and every cell is at the ground."""
+    named = {"area" if name == "volume" else name: value for name, value in weights.items()}
+    return {name: value for name, value in named.items() if name != "depth"}
 
 
 def _said(table: dict[str, Any]) -> str:
@@ -227,7 +298,7 @@ def _said(table: dict[str, Any]) -> str:
 def _commands(run: Run, study: str) -> dict[str, str]:
     """What to type."""
     verbs = ("run", "validate", "targets", "explain", "view", "report")
-    picture = shlex.quote(str(run.path("figures/targets.png")))
+    picture = shlex.quote(str(run.path(mapping.PICTURE if run.grid.is_map else "figures/targets.png")))
     return {verb: f"mpm3d {verb} {study}" for verb in verbs} | {
         "picture": f"mpm3d view {study} --picture {picture}"
     }

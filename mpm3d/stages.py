@@ -239,26 +239,33 @@ def everything(run: Run, *, study: str = "study.toml") -> None:
     """
     compare(run)
     delineate(run)
-    if run.grid.is_map:
-        mapping.conclude(run)
-        return
-    picture: Path | str
-    try:
-        picture = draw(run)
-    except RuntimeError as error:
-        picture = f"not drawn: {error}"
+    picture = _drawn(run)
     report(run, study=study)
     if run.study.note:
         run.say(f"note: {run.study.note}")
-    made = {
-        "page": "report.html", "targets": "targets.csv", "map": "targets.gpkg", "surfaces": "targets.ts",
-        "voxet": "prospectivity.vo", "drillholes": "drillholes.csv", "comparison": "comparison.csv",
-        "P-A plot": "figures/pa_curve.png", "log": "log.txt",
-    }  # fmt: skip
+    made, wide = (mapping.MADE, 13) if run.grid.is_map else (_MADE, 12)
     for what, name in made.items():
         if run.path(name).exists():
-            run.say(f"{what + ':':<12} {run.path(name)}")
-    run.say(f"{'picture:':<12} {picture}\n{view.CAUTION}")
+            run.say(f"{what + ':':<{wide}} {run.path(name)}")
+    run.say(f"{'picture:':<{wide}} {picture}\n{view.CAUTION}")
+
+
+_MADE = {
+    "page": "report.html", "targets": "targets.csv", "map": "targets.gpkg", "surfaces": "targets.ts",
+    "voxet": "prospectivity.vo", "drillholes": "drillholes.csv", "comparison": "comparison.csv",
+    "P-A plot": "figures/pa_curve.png", "log": "log.txt",
+}  # fmt: skip
+
+
+def _drawn(run: Run) -> Path | str:
+    """The picture of the targets, or why there is none; of a map its success-rate curve is drawn too."""
+    if run.grid.is_map:
+        mapping.draw_success(run)
+        return mapping.draw(run)
+    try:
+        return draw(run)
+    except RuntimeError as error:
+        return f"not drawn: {error}"
 
 
 def doctor() -> list[str]:

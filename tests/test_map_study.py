@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import rasterio
 
-from mpm3d import cube, mapping, stages, storage
+from mpm3d import checking, cube, mapping, stages, storage
 from mpm3d import study as studies
 from mpm3d.errors import StudyError
 from mpm3d.grid import Grid
@@ -181,10 +181,10 @@ def test_every_model_scores_the_map_and_networks_take_flat_patches(done: tuple[s
         assert np.isfinite(cube.open(place)["score"].values).any(), place
 
 
-def test_the_window_sends_a_map_to_its_picture(done: tuple[stages.Run, Said], tmp_path: Path) -> None:
+def test_the_picture_of_a_map_goes_where_it_is_asked_for(
+    done: tuple[stages.Run, Said], tmp_path: Path
+) -> None:
     run, _ = done
-    with pytest.raises(StudyError, match=r"the study is a map, .* Its picture is figures/map.png"):
-        stages.scene(run)
     assert stages.draw(run, tmp_path / "other.png").stat().st_size > 10_000
 
 
@@ -296,6 +296,11 @@ def test_one_deposit_is_too_few_to_leave_one_out(tmp_path: Path) -> None:
     few = "leaving one deposit out needs at least 2 known deposits, there is 1"
     with run.folder.locked(), pytest.raises(ValueError, match=few):
         stages.compare(run, schemes=["deposit"])
+    alone = (
+        r"^one cell of one deposit is known \(Alone\), and a model cannot both learn from it and be tested"
+    )
+    with run.folder.locked(), pytest.raises(ValueError, match=alone):
+        stages.compare(run)
     assert not run.path("comparison.csv").exists()
 
 
@@ -314,20 +319,41 @@ def test_a_layer_that_is_missing_everywhere_is_said_and_not_written(tmp_path: Pa
     assert "build" not in run.folder.state().get("stages", {})
 
 
-def test_a_raster_without_a_coordinate_system_is_said(tmp_path: Path) -> None:
+def test_a_raster_without_a_coordinate_system_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     path = map_study(tmp_path)
     with rasterio.open(tmp_path / "rasters" / "gravity.tif") as file:
         values, profile = file.read(1), {**file.profile, "crs": None}
     with rasterio.open(tmp_path / "rasters" / "gravity.tif", "w", **profile) as file:
         file.write(values, 1)
-    said = Said()
-    run = said.run(path)
-    with (
-        run.folder.locked(),
-        pytest.raises(StudyError, match=r"no cell of the area gets a value from .*gravity.tif"),
-    ):
-        stages.build(run)  # its numbers are those of another zone
-    assert "layer gravity: the file names no coordinate system, that of the grid is assumed." in said
+    with pytest.raises(StudyError, match=r"^layer 'gravity': rasters/gravity.tif names no coordinate system"):
+        studies.load(path)
+    assert not (tmp_path / "runs").exists()
+    (finding,) = (one for one in checking.check_study(path).findings if "gravity" in one.about)
+    assert finding.text.startswith("rasters/gravity.tif names no coordinate system, so its pixels cannot")
+    path.write_text(path.read_text().replace('units = "mGal"', 'units = "mGal"\ncrs = "EPSG:32753"'))
+    assert studies.load(path).layers[0].name == "gravity"
+
+
+def test_a_check_says_what_of_the_deposits_and_bands_is_not_as_it_should_be(tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("name,x,y\nA,430500,6525500\nA,430400,6525400\nFar,10,10\n")
+    path = map_study(tmp_path, ('points = "vectors/deposits.gpkg"', 'points = "one.csv"\ncrs = "EPSG:32754"'))
+    with rasterio.open(tmp_path / "rasters" / "thorium.tif", "r+") as file:
+        values, file.nodata = file.read(1), -1.0
+        values[:, :3] = -9999
+        file.write(values, 1)
+        times = int((values == -9999).sum())
+    done = checking.check_study(path)
+    said = {(one.kind, one.about): one.text for one in done.findings}
+    places = [one.text for one in done.findings if one.kind == "places"]
+    assert places == [
+        "1 deposit lies outside the area, left out: Far.",
+        "A, A (2) share cells and are one deposit, 'A'.",
+    ]
+    assert said["one_deposit", "deposits"].startswith("only one is known, 'A', so none can be left out")
+    code = said["sentinel", "layer 'k_th', band 'th'"]
+    assert code.startswith(f"the value -9999 occurs {times:,} times and stands far from all others")
+    assert code.endswith("no-data value of rasters/thorium.tif (gdal_edit -a_nodata -9999).")
+    assert not any("volume" in line for line in checking.lines(done)), "a map has an area"
 
 
 def test_a_map_is_explained_with_the_layer_that_leads_at_every_so_many_cells(

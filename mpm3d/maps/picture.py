@@ -34,7 +34,7 @@ def draw_map(
     title: str,
     units: str,
     points: Places | None = None,
-    outlines: Sequence[ArrayLike] = (),
+    outlines: Mapping[str, Sequence[ArrayLike]] | Sequence[ArrayLike] = (),
     note: str = "",
 ) -> Path:
     """Draw a map to a picture file, with scale bar, arrow to true north, and coordinates.
@@ -55,8 +55,8 @@ def draw_map(
     points : mapping of str to (array of shape (n, 2), names), optional
         x and y of places and their names, by what they are, such as ``"deposit"``. Names that would lie on
         others are left out.
-    outlines : sequence of array of shape (n, 2)
-        Lines, such as the outlines of targets.
+    outlines : sequence of array of shape (n, 2), or mapping of str to such sequences
+        Lines, such as the outlines of targets; by name they are named above or below.
     note : str
         The study's note, set below the caution line.
 
@@ -88,7 +88,7 @@ def draw_map(
     if len(there) < plane.size:
         handles.append(empty_patch())
     labels = _draw_points(axes, points or {}, handles)
-    _draw_outlines(axes, outlines)
+    labels += _draw_outlines(axes, outlines if isinstance(outlines, Mapping) else {"": outlines})
     return finish(figure, title, handles, labels, note, path)
 
 
@@ -143,11 +143,28 @@ def _draw_points(axes: Axes, points: Places, handles: list[Artist]) -> list[Any]
     return texts
 
 
-def _draw_outlines(axes: Axes, outlines: Sequence[ArrayLike]) -> None:
-    for outline in outlines:
-        x, y = np.asarray(outline, dtype=float).reshape(-1, 2).T
-        axes.plot(x, y, color="white", linewidth=2.2, zorder=5)
-        axes.plot(x, y, color="black", linewidth=1.0, zorder=5)
+def _draw_outlines(axes: Axes, outlines: Mapping[str, Sequence[ArrayLike]]) -> list[Any]:
+    """Black lines with a white rim; returns the texts of their names, above and below for `finish`."""
+    from matplotlib.patheffects import withStroke
+
+    texts = []
+    white = [withStroke(linewidth=2, foreground="white")]
+    for name, lines in outlines.items():
+        corners = [np.asarray(line, dtype=float).reshape(-1, 2) for line in lines]
+        for x, y in (line.T for line in corners):
+            axes.plot(x, y, color="white", linewidth=2.2, zorder=5)
+            axes.plot(x, y, color="black", linewidth=1.0, zorder=5)
+        places = np.concatenate(corners) if name and corners else np.empty((0, 2))
+        for side, end in (("bottom", places[:, 1].max()), ("top", places[:, 1].min())) if len(places) else ():
+            along = places[places[:, 1] == end, 0]
+            texts.append(
+                axes.annotate(
+                    name, ((along.min() + along.max()) / 2, end), (0, 2 if side == "bottom" else -2),
+                    textcoords="offset points", ha="center", va=side, fontsize=6.5, fontweight="bold",
+                    path_effects=white, zorder=6.5, parse_math=False, annotation_clip=True, gid=name,
+                )
+            )  # fmt: skip
+    return texts
 
 
 def finish(
@@ -157,11 +174,15 @@ def finish(
     frame(figure, title, handles, note)
     figure.draw_without_rendering()
     kept: list[Any] = []
+    named: set[str | None] = set()
     marks = np.array([text.axes.transData.transform(text.xy) for text in labels]).reshape(-1, 2)
     for text in labels:
         box, room = text.get_window_extent(), text.axes.get_window_extent()
         inside = room.x0 <= box.x0 and box.x1 <= room.x1 and room.y0 <= box.y0 and box.y1 <= room.y1
         covers = ((marks > (box.x0, box.y0)) & (marks < (box.x1, box.y1))).all(axis=1).any()
-        text.set_visible(inside and not covers and not any(box.overlaps(other) for other in kept))
-        kept += [box] if text.get_visible() else []
+        free = inside and not covers and not any(box.overlaps(other) for other in kept)
+        text.set_visible(bool(free and text.get_gid() not in named))
+        if text.get_visible():
+            kept.append(box)
+            named |= {text.get_gid()} - {None}
     return write(figure, path)

@@ -7,6 +7,7 @@ from mpm3d.report.card import model_card
 from mpm3d.report.content import LayerFacts, Report, SourceFile
 from mpm3d.report.figures import KINDS
 from mpm3d.report.page import LARGEST_PAGE, render
+from mpm3d.report.sheet import Place, Rings, Sheet, lon_lat, sheet_of
 
 __all__ = [
     "KINDS",
@@ -14,9 +15,14 @@ __all__ = [
     "Group",
     "LayerFacts",
     "Part",
+    "Place",
     "Report",
+    "Rings",
+    "Sheet",
     "SourceFile",
     "groups_of",
+    "lon_lat",
     "model_card",
     "render",
+    "sheet_of",
 ]

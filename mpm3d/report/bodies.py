@@ -76,12 +76,13 @@ class Group:
             "visible": self.visible,
             "kind": self.kind,
             "parts": [list(part) for part in self.parts],
-            "vertices": _packed(self.vertices, "<f4"),
-            "cells": _packed(self.cells, "<u4"),
+            "vertices": packed(self.vertices, "<f4"),
+            "cells": packed(self.cells, "<u4"),
         }
 
 
-def _packed(values: Array, dtype: str) -> str:
+def packed(values: Array, dtype: str) -> str:
+    """Numbers as base64, row by row, of a type such as ``"<f4"``."""
     return base64.b64encode(np.ascontiguousarray(values, dtype=dtype).tobytes()).decode("ascii")
 
 

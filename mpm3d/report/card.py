@@ -16,7 +16,7 @@ _USE = (
     "Ranking ground for follow-up in the district it was trained in, by people who know that district.",
     "Not for another district, other layers or other units: its scores would mean nothing there.",
     "Not an estimate of tonnage, grade or the chance of finding ore. A score is an order.",
-    "Not a reason to drill by itself: check each target against the geology and the raw data.",
+    "Not a reason to {act} by itself: check each target against the geology and the raw data.",
 )
 
 
@@ -45,7 +45,7 @@ def model_card(report: Report) -> str:
         "## Trained on",
         _bullets(_training_lines(report)),
         "## Use and limits",
-        _bullets(_USE),
+        _bullets(line.format(act="drill" if report.map is None else "go ahead") for line in _USE),
         "## Validation",
         _validation(report),
         "## Spread and extrapolation",
@@ -88,11 +88,13 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def _model_lines(report: Report) -> list[str]:
     info = report.model_info
-    shape = " × ".join(str(n) for n in info.get("patch_shape", ())) or "not known"
-    members = info.get("members", ())
+    flat = report.map is not None
+    sides = list(info.get("patch_shape", ()))[1 if flat else 0 :]
+    shape = " × ".join(str(n) for n in sides) or "not known"
+    members, n_layers = info.get("members", ()), len(info.get("layers", report.layers))
     lines = [
         f"Kind: {_md(info.get('model', report.model))}; what it gives: {_md(info.get('kind', 'not known'))}.",
-        f"Sees patches of {shape} cells (z, y, x) of {len(info.get('layers', report.layers))} layers.",
+        f"Sees patches of {shape} cells ({'y, x' if flat else 'z, y, x'}) of {n_layers} layers.",
         f"Members: {len(members)}, seed of the study {_md(info.get('seed', 'not known'))}.",
     ]
     return lines + [f"{_md(name)}: {_md(value)}" for name, value in report.settings.items()]
@@ -151,8 +153,10 @@ def _validation(report: Report) -> str:
         "Scheme `deposit`: deposits left out one at a time; `blind`: never shown; `block`: parts of space "
         "left out; `random`: test samples touch training samples, so its figures are optimistic and say "
         "how well the model remembers. `capture@0.02` is the share of a deposit in the best 2 % of the "
-        "volume."
+        f"{report.space}."
     )
+    if report.tested("in sample") or not math.isnan(report.metric("in sample", "auc")):
+        lead += " `in sample`: deposits that the model was trained on, optimistic as well."
     worst = [
         f"{_md(row['deposit'])} ({scheme}{', ' + _md(row['style']) if text(row.get('style')) else ''}): AUC "
         f"{number(row['auc']):.3f}, {percent(number(row['capture@0.02']))} in the best 2 %"

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mpm3d.evaluate import CAUTION
 from mpm3d.report.bodies import ZONE, Group
+from mpm3d.report.sheet import Sheet
 
 if TYPE_CHECKING:
     from mpm3d.grid import Float3
@@ -48,9 +49,10 @@ class Report:
     crs : str
         The coordinate reference system in words, such as ``"EPSG:32651, WGS 84 / UTM zone 51N"``.
     model : str
-        Kind of the model that scored the volume.
+        Kind of the model that scored the volume, or the area.
     targets : DataFrame
-        ``targets.csv``.
+        ``targets.csv``; of a map also ``longitude`` and ``latitude`` of each centre, and ``best_x``,
+        ``best_y``, ``best_longitude`` and ``best_latitude`` of its best cell.
     comparison : DataFrame
         ``comparison.csv``; no rows where the models were not compared.
     deposits : DataFrame
@@ -88,6 +90,8 @@ class Report:
         ``[[sources]]`` of the study: file, repository, commit, licence, sha256.
     caution : str
         The line that everything carries.
+    map : Sheet, optional
+        What is drawn of a study that is a map, which has no groups.
     """
 
     name: str
@@ -115,6 +119,12 @@ class Report:
     settings: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[Mapping[str, str], ...] = ()
     caution: str = CAUTION
+    map: Sheet | None = None
+
+    @property
+    def space(self) -> str:
+        """What shares are shares of."""
+        return "volume" if self.map is None else "area"
 
     @property
     def rows(self) -> list[dict[str, Any]]:

@@ -11,7 +11,10 @@ LARGEST = 700_000
 
 
 class FigureKind(NamedTuple):
-    """A picture that a run may have: file name, heading, caption, the verb that makes it, and its section."""
+    """A picture that a run may have: file name, heading, caption, the verb that makes it, and its section.
+
+    ``{space}`` in heading and caption is "volume" or "area".
+    """
 
     name: str
     title: str
@@ -23,17 +26,26 @@ class FigureKind(NamedTuple):
 _V, _E = "validation", "attribution"
 KINDS = (
     FigureKind(
+        "success",
+        "How much of the map has to be searched (success-rate curve)",
+        "Deposits were left out of training one at a time. From left to right more of the {space} is "
+        "taken, the best first; upwards is the share of those deposits that lies in it. Steep at "
+        "the left is good, the dotted line is guessing.",
+        "validate",
+        _V,
+    ),
+    FigureKind(
         "pa_curve",
-        "How much volume for how much ore (P-A plot)",
+        "How much {space} for how much ore (P-A plot)",
         "Deposits were left out of training one at a time. The rising line is the share of their cells that "
-        "is captured, the falling one the share of the volume that is taken. Where they cross, a small "
-        "volume holds much of the ore. Further to the left and higher is better.",
+        "is captured, the falling one the share of the {space} that is taken. Where they cross, a small "
+        "{space} holds much of the ore. Further to the left and higher is better.",
         "validate",
         _V,
     ),
     FigureKind(
         "capture",
-        "Share of a left-out deposit in the best part of the volume",
+        "Share of a left-out deposit in the best part of the {space}",
         "The mean over deposits that the model had not seen. The dotted line is what guessing gives.",
         "validate",
         _V,
@@ -97,6 +109,22 @@ KINDS = (
         "Which layers move the score",
         "Mean size of what each layer adds to the score or takes from it. It describes this model, not the "
         "cause of the ore.",
+        "explain",
+        _E,
+    ),
+    FigureKind(
+        "attribution_leading",
+        "Which layer moves the score most, from place to place",
+        "The colour is the layer that adds most to the score there, or takes most from it. It describes this "
+        "model, not the ground.",
+        "explain",
+        _E,
+    ),
+    FigureKind(
+        "attribution_deposits",
+        "Why each deposit scores as it does",
+        "Red raises the score of a deposit, blue lowers it. Of known deposits the model explains its own "
+        "memory; those marked as blind it never saw.",
         "explain",
         _E,
     ),

@@ -61,6 +61,35 @@ def cubic(volume: float) -> str:
     return f"{volume / 1e6:.3g} million m³" if volume >= 1e6 else f"{volume:,.0f} m³"
 
 
+def square(area: float) -> str:
+    """An area of ground in words.
+
+    Examples
+    --------
+    >>> square(11_750_000), square(1_234_000_000), square(62_500), square(400)
+    ('11.8 km²', '1,234 km²', '0.0625 km²', '400 m²')
+    """
+    if math.isnan(area):
+        return UNKNOWN
+    if area < 10_000:
+        return f"{area:,.0f} m²"
+    return f"{area / 1e6:,.0f} km²" if area >= 1e8 else f"{area / 1e6:.3g} km²"
+
+
+def degrees(longitude: float, latitude: float) -> str:
+    r"""A place as a GPS shows it, latitude first; five decimals are a metre.
+
+    Examples
+    --------
+    >>> degrees(140.302101, -31.33512).replace("\xa0", " "), degrees(math.nan, 0)
+    ('31.33512° S, 140.30210° E', 'not known')
+    """
+    if math.isnan(longitude) or math.isnan(latitude):
+        return UNKNOWN
+    turned = (longitude + 180) % 360 - 180
+    return f"{abs(latitude):.5f}°{_GAP}{'NS'[latitude < 0]}, {abs(turned):.5f}°{_GAP}{'EW'[turned < 0]}"
+
+
 def percent(share: float) -> str:
     r"""A share in per cent, one digit below ten; no more than a number can bear.
 

@@ -1,4 +1,4 @@
-"""The page: one file of markup with its style, script, pictures and 3D view in it."""
+"""The page: one file of markup with its style, script, pictures and 3D view, or map, in it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from importlib.resources import files
 from typing import Any
 
 from mpm3d import __version__
-from mpm3d.report import figures, tables, words
+from mpm3d.report import figures, tables, view2d, view3d, words
 from mpm3d.report.content import Report
 from mpm3d.report.markup import Html, data_block, joined, tag
 from mpm3d.report.numbers import percent
-from mpm3d.report.view3d import view_data, view_section
 
 LARGEST_PAGE = 25_000_000
 """Bytes that a page may have, so that it can be sent by mail."""
@@ -70,7 +69,7 @@ def render(report: Report) -> str:
         tag(
             "main",
             _summary(report),
-            view_section(report),
+            (view3d if report.map is None else view2d).view_section(report),
             _targets(report),
             _validation(report),
             _attribution(report),
@@ -82,6 +81,8 @@ def render(report: Report) -> str:
             "footer", tag("p", report.caution, class_="caution"), tag("p", f"Made with mpm3d {__version__}.")
         ),
         _scripts(report),
+        # the picture stands in for a map that moves until its script has drawn it
+        class_=None if report.map is None else "no-3d",
     )
     page = f"<!DOCTYPE html>\n{tag('html', _head(report), body, lang='en')}\n"
     size = len(page.encode("utf-8"))
@@ -111,23 +112,20 @@ def _head(report: Report) -> Html:
 
 
 def _scripts(report: Report) -> Html:
-    if not report.groups:
-        return tag("script", _asset("page.js"))
+    view = "view3d.js" if report.map is None else "view2d.js"
+    own = tag("script", _asset("page.js"), _asset(view))
+    if not report.groups and report.map is None:
+        return own
     from plotly.offline import get_plotlyjs
 
-    return joined(
-        [
-            data_block("scene", view_data(report)),
-            tag("script", Html(get_plotlyjs())),
-            tag("script", _asset("page.js")),
-        ]
-    )
+    data = view3d.view_data(report) if report.map is None else view2d.view_data(report, report.map)
+    return joined([data_block("scene", data), tag("script", Html(get_plotlyjs())), own])
 
 
 def _header(report: Report) -> list[Html]:
     note = tag("p", report.note, class_="note") if report.note else Html("")
     links = (
-        ("view", "3D view"),
+        ("view", "3D view" if report.map is None else "Map"),
         ("targets", "Targets"),
         ("validation", "How well it was tested"),
         ("attribution", "Which evidence"),
@@ -157,7 +155,9 @@ def _summary(report: Report) -> Html:
         _card("where", "Where is the best target?", words.where(report)),
         _card("sure", "How sure is the model?", words.how_sure(report)),
         _card("why", "Why there?", why, *moved),
-        _card("drill", "What to drill first?", words.drilling(report)),
+        _card("drill", "What to drill first?", words.drilling(report))
+        if report.map is None
+        else _card("look", "Where to go and look first?", words.visiting(report)),
     )
     return tag("section", tag("h2", "In one minute"), tag("div", *cards, class_="cards"), id="summary")
 
@@ -191,15 +191,16 @@ def _targets(report: Report) -> Html:
             id="targets",
         )
     share = report.volume.get("share", math.nan)
+    where = "in 3D" if report.map is None else "on the map"
     how = (
         ""
         if math.isnan(share)
-        else f" Targets are the best {percent(share)} of the volume outside known ore."
+        else f" Targets are the best {percent(share)} of the {report.space} outside known ore."
     )
     return tag(
         "section",
         tag("h2", "Targets"),
-        tag("p", f"Press a heading to sort, a target to see it in 3D.{how}{cut}", class_="lead"),
+        tag("p", f"Press a heading to sort, a target to see it {where}.{how}{cut}", class_="lead"),
         tables.sort_choices(report),
         tag("p", "", id="sorted", class_="quiet", aria_live="polite"),
         tag(
@@ -234,7 +235,7 @@ def _validation(report: Report) -> Html:
         "p",
         "“Fairly sure” on this page means: at least 5 deposits tested, at least 4 in 5 of them found, mean "
         "AUC 0.9 or more, no blind deposit missed. “Not sure”: fewer than half found, or a mean AUC below "
-        "0.7. Found: the best 2 % of the volume hold more of it than guessing would.",
+        f"0.7. Found: the best 2 % of the {report.space} hold more of it than guessing would.",
         class_="quiet",
     )
     return tag(
@@ -267,8 +268,9 @@ def _pictures(report: Report, section: str) -> list[Html]:
 def _figure(report: Report, kind: figures.FigureKind) -> Html:
     png = report.figures[kind.name]
     width, height = figures.size_of(png)
-    image = tag("img", src=figures.data_uri(png), alt=kind.title, width=width, height=height)
-    return tag("figure", tag("figcaption", tag("strong", kind.title + ". "), kind.caption), image)
+    title, caption = (words.format(space=report.space) for words in (kind.title, kind.caption))
+    image = tag("img", src=figures.data_uri(png), alt=title, width=width, height=height)
+    return tag("figure", tag("figcaption", tag("strong", title + ". "), caption), image)
 
 
 def _attribution(report: Report) -> Html:

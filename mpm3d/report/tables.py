@@ -24,10 +24,16 @@ class Column(NamedTuple):
     hint: str = ""
 
 
+def _angle(value: float) -> str:
+    return decimals(value, 5)
+
+
 COLUMNS = (
     Column("rank", "Rank", whole),
     Column("id", "Target"),
     Column("kind", "Kind", None, "new: no known ore in it; extension: some; zone: too large for one target"),
+    Column("latitude", "Latitude, °", _angle, "WGS 84, of the centre; negative is south"),
+    Column("longitude", "Longitude, °", _angle, "WGS 84, of the centre; negative is west"),
     Column("x", "Easting, m", whole),
     Column("y", "Northing, m", whole),
     Column("elevation", "Elevation, m", whole),
@@ -36,6 +42,7 @@ COLUMNS = (
     Column(
         "volume_m3", "Volume, million m³", lambda value: "–" if math.isnan(value) else f"{value / 1e6:,.1f}"
     ),
+    Column("area_m2", "Area, km²", lambda value: "–" if math.isnan(value) else f"{value / 1e6:,.2f}"),
     Column("ranking", "Ranking", decimals, "from 0 to 1; what targets are sorted by"),
     Column("mean_score", "Mean score", decimals),
     Column("spread", "Spread", decimals, "of ensemble members"),
@@ -44,7 +51,7 @@ COLUMNS = (
     Column("distance_m", "Distance to it, m", whole),
     Column("hole", "Drillhole"),
 )
-_KEPT = {"rank", "id", "kind", "x", "y", "elevation", "volume_m3", "mean_score"}
+_KEPT = {"rank", "id", "kind", "x", "y", "elevation", "volume_m3", "area_m2", "mean_score"}
 
 
 def shown_columns(report: Report) -> list[Column]:
@@ -72,7 +79,8 @@ def _heading(column: Column) -> Html:
 
 def _target_body(report: Report, columns: list[Column], row: Row) -> Html:
     """A target's cells, and what speaks for and against it below them."""
-    cells = [_cell(column, row[column.field]) for column in columns]
+    seen = "in the 3D view" if report.map is None else "on the map"
+    cells = [_cell(column, row[column.field], seen) for column in columns]
     found = [*reasons(report, row.get("reasons_for")), *reasons(report, row.get("reasons_against"))]
     note = text(row.get("hole_note")) if not text(row.get("hole")) else ""
     more = tag("p", f"No drillhole: {note}") if note else None
@@ -82,7 +90,7 @@ def _target_body(report: Report, columns: list[Column], row: Row) -> Html:
     return tag("tbody", *rows, role="rowgroup", data_target=row["id"])
 
 
-def _cell(column: Column, value: Any) -> Html:
+def _cell(column: Column, value: Any, seen: str) -> Html:
     raw = text(value) if column.shown is None else repr(number(value))
     common: dict[str, Any] = {
         "data_value": "" if raw == "nan" else raw,
@@ -91,7 +99,7 @@ def _cell(column: Column, value: Any) -> Html:
         "class_": "number" if column.shown else None,
     }
     if column.field == "id":
-        label = f"Show {text(value)} in the 3D view"
+        label = f"Show {text(value)} {seen}"
         button = tag("button", value, type="button", aria_label=label)
         return tag("th", button, role="rowheader", scope="row", **common)
     shown = text(value) or "–" if column.shown is None else column.shown(number(value))
@@ -118,7 +126,10 @@ def chips(found: list[Reason], *, long: bool = False) -> Html:
 
 
 class Measure(NamedTuple):
-    """A row of the comparison: scheme, metric, what it says, how it is shown, what guessing gives."""
+    """A row of the comparison: scheme, metric, what it says, how it is shown, what guessing gives.
+
+    ``{space}`` in what it says is "volume" or "area".
+    """
 
     scheme: str
     metric: str
@@ -127,7 +138,7 @@ class Measure(NamedTuple):
     chance: str
 
 
-_TWO = "the best 2 % of the volume hold"
+_TWO = "the best 2 % of the {space} hold"
 MEASURES = (
     Measure("deposit", "auc", "Deposits left out one at a time: AUC", decimals, "0.5"),
     Measure("deposit", "capture@0.02", f"Deposits left out: share of a deposit that {_TWO}", percent, "2 %"),
@@ -136,7 +147,7 @@ MEASURES = (
         "deposit", "median_rank", "Deposits left out: half of a deposit ranks in the best …", percent, "50 %"
     ),
     Measure(
-        "deposit", "P-A crossing", "Deposits left out: volume share at the P-A crossing", percent, "50 %"
+        "deposit", "P-A crossing", "Deposits left out: {space} share at the P-A crossing", percent, "50 %"
     ),
     Measure("blind", "auc", "Blind deposits: AUC", decimals, "0.5"),
     Measure("blind", "capture@0.02", f"Blind deposits: share of a deposit that {_TWO}", percent, "2 %"),
@@ -152,6 +163,7 @@ MEASURES = (
     Measure("random", "auc", "Random split: AUC", decimals, "0.5"),
     Measure("random", "accuracy", "Random split: accuracy", decimals, "0.5"),
     Measure("random", "f1", "Random split: F1", decimals, "–"),
+    Measure("in sample", "auc", "In sample, deposits that were trained on: AUC", decimals, "0.5"),
 )
 OPTIMISTIC = "optimistic"
 
@@ -193,7 +205,7 @@ def comparison_table(report: Report) -> Html:
             )
             for value in values
         ]
-        name = tag("th", measure.words, " ", mark, scope="row")
+        name = tag("th", measure.words.format(space=report.space), " ", mark, scope="row")
         rows.append(
             tag(
                 "tr",
@@ -205,7 +217,7 @@ def comparison_table(report: Report) -> Html:
                 data_metric=measure.metric,
             )
         )
-    caption = tag("caption", f"Means over deposits or blocks. {report.model} scored the volume.")
+    caption = tag("caption", f"Means over deposits or blocks. {report.model} scored the {report.space}.")
     return scrolled(
         tag("table", caption, tag("thead", tag("tr", *heads)), tag("tbody", *rows), id="comparison-table"),
         "Comparison of models",

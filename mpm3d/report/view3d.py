@@ -18,6 +18,7 @@ _NAMED = 8
 _LABELS = {"deposit", "blind deposit"}
 
 
+WHAT = "Targets, deposits and surfaces in three dimensions"
 _HINTS = (
     "Drag to turn, click and then use the wheel to zoom, right-drag to move. On a phone: one finger turns, "
     "two zoom. Point at a body to see what it is; translucent surfaces answer at their edges."
@@ -29,14 +30,16 @@ def view_section(report: Report) -> Html:
     heading = tag("h2", "3D view")
     if not report.groups:
         told = f"There is nothing to draw. See the run in a window with: {report.commands['view']}"
-        return tag("section", heading, tag("p", told, class_="missing"), _picture(report), id="view")
+        return tag(
+            "section", heading, tag("p", told, class_="missing"), stand_in(report, "targets", WHAT), id="view"
+        )
     thinned = f" Simplified to keep this page small: {' '.join(report.thinned)}" if report.thinned else ""
     about = f"{_HINTS} Axes are true coordinates in metres, {report.crs}.{thinned}"
     no_webgl = "This browser cannot draw in 3D (no WebGL), so a picture stands here."
     return tag(
         "section",
         heading,
-        _picture(report),
+        stand_in(report, "targets", WHAT),
         _viewer(report),
         tag("p", about, class_="quiet screen-only"),
         tag("p", no_webgl, class_="missing no-webgl"),
@@ -45,18 +48,26 @@ def view_section(report: Report) -> Html:
 
 
 def _viewer(report: Report) -> Html:
-    what = "Targets, deposits and surfaces in three dimensions"
     status = tag("p", "", id="status", aria_live="polite")
     return tag(
         "div",
-        tag("div", id="scene-view", class_="scene", role="img", aria_label=what),
+        tag("div", id="scene-view", class_="scene", role="img", aria_label=WHAT),
         tag("div", _legend(report), _colouring(), _buttons(), status, class_="panel"),
         class_="viewer",
     )
 
 
-def _picture(report: Report) -> Html:
-    png = report.figures.get("targets")
+def stand_in(report: Report, name: str, what: str) -> Html:
+    """The picture that is printed, and shown where the view cannot be drawn.
+
+    Parameters
+    ----------
+    report : Report
+        The run.
+    name, what : str
+        Which of its figures, and words for those who do not see it.
+    """
+    png = report.figures.get(name)
     if png is None:
         return tag(
             "p",
@@ -64,13 +75,7 @@ def _picture(report: Report) -> Html:
             class_="missing fallback",
         )
     width, height = figures.size_of(png)
-    image = tag(
-        "img",
-        src=figures.data_uri(png),
-        alt="Targets, deposits and surfaces in three dimensions",
-        width=width,
-        height=height,
-    )
+    image = tag("img", src=figures.data_uri(png), alt=what, width=width, height=height)
     return tag("figure", image, tag("figcaption", report.caution), class_="fallback")
 
 
@@ -95,13 +100,13 @@ def _legend(report: Report) -> Html:
         )
         for indices, group in first
     ]
-    names = tag(
-        "label",
-        tag("input", type="checkbox", id="names", checked=True),
-        tag("span", "", class_="swatch none"),
-        tag("span", "Names"),
-    )
-    return tag("fieldset", tag("legend", "Show"), *lines, names, class_="legend")
+    return tag("fieldset", tag("legend", "Show"), *lines, names_switch(), class_="legend")
+
+
+def names_switch() -> Html:
+    """The line of the legend that shows and hides names."""
+    box = tag("input", type="checkbox", id="names", checked=True)
+    return tag("label", box, tag("span", "", class_="swatch none"), tag("span", "Names"))
 
 
 def _colouring() -> Html:
@@ -111,13 +116,6 @@ def _colouring() -> Html:
         tag("option", "mean score", value="score"),
         id="colour-by",
     )
-    ramp = tag(
-        "div",
-        tag("span", "", id="ramp-low"),
-        tag("span", "", class_="bar", id="ramp"),
-        tag("span", "", id="ramp-high"),
-        class_="scale",
-    )
     times = tag(
         "select",
         *(tag("option", f"× {x}", value=str(x), selected=x == 1) for x in (1, 2, 3, 5)),
@@ -126,14 +124,20 @@ def _colouring() -> Html:
     return tag(
         "div",
         tag("label", "Colour targets by ", choice),
-        ramp,
+        colour_bar(),
         tag("label", "Vertical exaggeration ", times),
         class_="choices",
     )
 
 
+def colour_bar() -> Html:
+    """The colours with the values at their ends, which the script writes."""
+    low, high = tag("span", "", id="ramp-low"), tag("span", "", id="ramp-high")
+    return tag("div", low, tag("span", "", class_="bar", id="ramp"), high, class_="scale")
+
+
 def _buttons() -> Html:
-    names = (
+    return buttons(
         ("all", "Overview"),
         ("top", "From above"),
         ("south", "From south"),
@@ -143,9 +147,12 @@ def _buttons() -> Html:
         ("in", "Closer"),
         ("out", "Farther"),
     )
-    return tag(
-        "div", *(tag("button", label, type="button", data_view=key) for key, label in names), class_="buttons"
-    )
+
+
+def buttons(*names: tuple[str, str]) -> Html:
+    """Buttons of a view: what the script knows each by, and its label."""
+    made = (tag("button", label, type="button", data_view=key) for key, label in names)
+    return tag("div", *made, class_="buttons")
 
 
 def view_data(report: Report) -> dict[str, Any]:
@@ -176,12 +183,17 @@ def view_data(report: Report) -> dict[str, Any]:
 
 def ramp() -> list[list[Any]]:
     """The colour scale of the scores, from low to high, as the script wants it."""
-    from matplotlib.colors import to_hex
-
     from mpm3d.view.actors import score_map
 
-    stops = np.linspace(0, 1, 9)
-    return [[float(stop), to_hex(colour)] for stop, colour in zip(stops, score_map()(stops), strict=True)]
+    return stops_of(score_map(), 9)
+
+
+def stops_of(colours: Any, n: int) -> list[list[Any]]:
+    """Evenly spaced stops of a colour map of matplotlib, as Plotly wants them."""
+    from matplotlib.colors import to_hex
+
+    stops = np.linspace(0, 1, n)
+    return [[float(stop), to_hex(colour)] for stop, colour in zip(stops, colours(stops), strict=True)]
 
 
 def _targets(report: Report) -> list[dict[str, Any]]:
@@ -228,14 +240,15 @@ def said(report: Report, row: dict[str, Any]) -> list[str]:
     lines = [f"{row['id']}, rank {row['rank']}" + (f", {kind}" if kind else "")]
     lines.append(f"{cubic(number(row['volume_m3']))}, {depth_of(row)}")
     lines.append(f"mean score {decimals(number(row.get('mean_score')))}")
-    near = number(row.get("distance_m"))
-    if text(row.get("nearest_deposit")):
-        lines.append(
-            f"holds part of {row['nearest_deposit']}"
-            if near == 0
-            else f"{metres(near)} from {row['nearest_deposit']}"
-        )
-    return lines
+    return [*lines, *near_words(row)]
+
+
+def near_words(row: dict[str, Any]) -> list[str]:
+    """A line on the nearest known deposit; none where there is none."""
+    name, near = text(row.get("nearest_deposit")), number(row.get("distance_m"))
+    if not name:
+        return []
+    return [f"holds part of {name}" if near == 0 else f"{metres(near)} from {name}"]
 
 
 def _names(report: Report) -> list[dict[str, Any]]:

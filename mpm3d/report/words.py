@@ -1,4 +1,4 @@
-"""The summary in plain words: where, how sure, why, and what to drill."""
+"""The summary in plain words: where, how sure, why, and what to drill, or on a map where to go."""
 
 from __future__ import annotations
 
@@ -6,21 +6,23 @@ import math
 from typing import Any, NamedTuple
 
 from mpm3d.report.bodies import ZONE
-from mpm3d.report.content import Report, Row, number, text
+from mpm3d.report.content import KNOWN, Report, Row, number, text
 from mpm3d.report.numbers import (
     UNKNOWN,
     cubic,
     decimals,
+    degrees,
     direction,
     in_hundred,
     listed,
     metres,
     percent,
+    square,
     whole,
 )
 
 BEST = 0.02
-"""The part of the volume that captures are told for."""
+"""The part of the volume, or of the area, that captures are told for."""
 GOOD_AUC, POOR_AUC, FEW = 0.9, 0.7, 5
 """What counts as sure: `sureness` says how."""
 
@@ -35,20 +37,16 @@ class Answer(NamedTuple):
 
 
 def where(report: Report) -> Answer:
-    """Where the best target is, how deep and how large, and where that is from known ore."""
+    """Where the best target is, in a volume how deep, how large, and where that is from known ore."""
     best = report.best
     if best is None:
         known = "All targets are mostly known ore." if report.rows else "No target was found."
         return Answer(f"{known} There is nothing new to follow up.")
     facts = (
-        (
-            "Centre",
-            f"{whole(number(best['x']))} E, {whole(number(best['y']))} N, elevation "
-            f"{metres(number(best['elevation']))}",
-        ),
+        ("Centre", _centre(report, best)),
         ("Coordinates", report.crs),
-        ("Depth below ground", depth_of(best)),
-        ("Size", size_of(best)),
+        *([("Depth below ground", depth_of(best))] if report.map is None else []),
+        ("Size", size_of(report, best)),
         ("Known ore", nearest_of(report, best)),
     )
     sentences = [_rank_words(report, best)]
@@ -56,10 +54,25 @@ def where(report: Report) -> Answer:
     fresh = next((row for row in report.rows if row.get("kind") == "new"), None)
     if fresh is not None and fresh["id"] != best["id"]:
         sentences.append(
-            f"Best without known ore: {_place_words(report, fresh)}; {whole(number(fresh['x']))} E, "
-            f"{whole(number(fresh['y']))} N, {depth_of(fresh)}."
+            f"Best without known ore: {_place_words(report, fresh)}; {plan(report, fresh)}, "
+            f"{depth_of(fresh) if report.map is None else square(number(fresh['area_m2']))}."
         )
     return Answer(_place_words(report, best), facts, tuple(sentences))
+
+
+def _centre(report: Report, row: Row) -> str:
+    if report.map is None:
+        return f"{plan(report, row)}, elevation {metres(number(row['elevation']))}"
+    earth = degrees(number(row.get("longitude")), number(row.get("latitude")))
+    return plan(report, row) + (f"; {earth}" if earth != UNKNOWN and not report.map.degrees else "")
+
+
+def plan(report: Report, row: Row, names: tuple[str, str] = ("x", "y")) -> str:
+    """Where a target is on a map: two columns of its row as coordinates."""
+    x, y = (number(row.get(name)) for name in names)
+    if report.map is not None and report.map.degrees:
+        return degrees(x, y)
+    return f"{whole(x)} E, {whole(y)} N"
 
 
 _KINDS = {
@@ -77,7 +90,7 @@ def _place_words(report: Report, row: Row) -> str:
         point = _towards(report, row, name)[1]
         place = f"{metres(near)} from {name}" + (f", to the {point}" if point else "")
     else:
-        place = f"at {whole(number(row['x']))} E, {whole(number(row['y']))} N"
+        place = f"at {plan(report, row)}"
     return f"{row['id']}: {place}"
 
 
@@ -86,7 +99,7 @@ def _rank_words(report: Report, row: Row) -> str:
     others = f"the first of {count} targets" if count > 1 else "the only target"
     if math.isnan(share):
         return f"It is {others}."
-    return f"It is {others}. All of it ranks among the best {percent(share)} of the volume."
+    return f"It is {others}. All of it ranks among the best {percent(share)} of the {report.space}."
 
 
 def depth_of(row: Row) -> str:
@@ -97,14 +110,18 @@ def depth_of(row: Row) -> str:
     return f"from {'the ground' if top < 0.5 else metres(top)} down to {metres(base)}"
 
 
-def size_of(row: Row) -> str:
-    """Volume, and extent where the table has it."""
-    ends = [number(row.get(name)) for name in ("x_min", "x_max", "y_min", "y_max", "z_base", "z_top")]
-    volume = cubic(number(row.get("volume_m3")))
+def size_of(report: Report, row: Row) -> str:
+    """Volume or area, and extent where the table has it."""
+    flat = report.map is not None
+    names = ("x_min", "x_max", "y_min", "y_max", "z_base", "z_top")[: 4 if flat else 6]
+    ends = [number(row.get(name)) for name in names]
+    size = square(number(row.get("area_m2"))) if flat else f"{cubic(number(row.get('volume_m3')))} of rock"
     if any(math.isnan(end) for end in ends):
-        return f"{volume} of rock"
-    x, y, z = (metres(high - low) for low, high in zip(ends[::2], ends[1::2], strict=True))
-    return f"{volume} of rock; {x} west–east, {y} south–north, {z} high"
+        return size
+    units = (1.0, 1.0, 1.0) if report.map is None else report.map.metres
+    lengths = [(high - low) * unit for low, high, unit in zip(ends[::2], ends[1::2], units, strict=True)]
+    x, y, *z = map(metres, lengths)
+    return f"{size}; {x} west–east, {y} south–north" + "".join(f", {high} high" for high in z)
 
 
 def _towards(report: Report, row: Row, name: str) -> tuple[float, str]:
@@ -112,7 +129,8 @@ def _towards(report: Report, row: Row, name: str) -> tuple[float, str]:
     if name not in report.centres:
         return math.nan, ""
     x, y, _ = report.centres[name]
-    east, north = number(row["x"]) - x, number(row["y"]) - y
+    units = (1.0, 1.0) if report.map is None else report.map.metres
+    east, north = (number(row["x"]) - x) * units[0], (number(row["y"]) - y) * units[1]
     return math.hypot(east, north), direction(east, north)
 
 
@@ -140,9 +158,10 @@ class Sureness(NamedTuple):
 def sureness(report: Report) -> Sureness:
     """How well the model found deposits that it had not seen, in one word.
 
-    A deposit counts as found where the best 2 % of the volume hold more of it than a guess would. Fairly
-    sure: at least five deposits tested, all but one in five found, the mean AUC 0.9 or more, and no blind
-    deposit missed. Not sure: fewer than half found, or a mean AUC below 0.7. Untested: no left-out deposit.
+    A deposit counts as found where the best 2 % of the volume, or area, hold more of it than a guess would.
+    Fairly sure: at least five deposits tested, all but one in five found, the mean AUC 0.9 or more, and no
+    blind deposit missed. Not sure: fewer than half found, or a mean AUC below 0.7. Untested: no left-out
+    deposit.
     """
     rows = [*report.tested("deposit"), *report.tested("blind")]
     hits = [number(row.get("capture@0.02")) > BEST for row in rows]
@@ -174,8 +193,8 @@ def how_sure(report: Report) -> Answer:
             sentences=doubts(report),
         )
     headline = (
-        f"{told.word}: the best {percent(BEST)} of the volume held part of {told.found} of {told.tests} "
-        "deposits that it had not seen."
+        f"{told.word}: the best {percent(BEST)} of the {report.space} held part of {told.found} of "
+        f"{told.tests} deposits that it had not seen."
     )
     return Answer(headline, (), (*_tests(report), *_claims(report, claim), *doubts(report)))
 
@@ -192,8 +211,8 @@ def _tests(report: Report) -> list[str]:
         named = f"{len(rows)} deposit{'s' * (len(rows) != 1)} {whom}"
         said.append(
             f"{named}: their cells outrank other ground {in_hundred(auc)} (AUC {auc:.3f}{worst}; guessing: "
-            f"50 times). The best {percent(BEST)} of the volume hold {percent(held)} of a deposit (guessing: "
-            f"{percent(BEST)})."
+            f"50 times). The best {percent(BEST)} of the {report.space} hold {percent(held)} of a deposit "
+            f"(guessing: {percent(BEST)})."
         )
     if not report.blind:
         said.append("No deposit was kept blind, so nothing checks the choices made on the way.")
@@ -221,10 +240,10 @@ def doubts(report: Report) -> tuple[str, ...]:
     here, all_of = number(best.get("extrapolated")), report.volume.get("extrapolated", math.nan)
     unlike = ""
     if not math.isnan(here):
-        whole_of = "" if math.isnan(all_of) else f" (of the whole volume: {percent(all_of)})"
+        whole_of = "" if math.isnan(all_of) else f" (of the whole {report.space}: {percent(all_of)})"
         unlike = f"{percent(here)} of this target is ground unlike any it was trained on{whole_of}."
     elif not math.isnan(all_of):
-        unlike = f"{percent(all_of)} of the volume is ground unlike any it was trained on."
+        unlike = f"{percent(all_of)} of the {report.space} is ground unlike any it was trained on."
     return tuple(sentence for sentence in (apart, unlike) if sentence)
 
 
@@ -259,7 +278,7 @@ def why(report: Report) -> Answer:
             "Not computed: which evidence moved the score.",
             missing=f"Compute it with: {report.commands['explain']}",
         )
-    names = listed([_short(reason.words) for reason in speaks_for])
+    names = listed([_short(reason) for reason in speaks_for])
     headline = f"Mostly for its {names}." if names else "No layer speaks for it clearly."
     sentences = [
         "The numbers are what each layer adds to the model's score. They explain the model, not the ore."
@@ -269,9 +288,11 @@ def why(report: Report) -> Answer:
     return Answer(headline, (), tuple(sentences))
 
 
-def _short(words: str) -> str:
-    """A layer's long name up to its first comma, in the middle of a sentence."""
-    first = words.split(",")[0].split(" (")[0]
+def _short(reason: Reason) -> str:
+    """A layer's long name up to its first comma, in the middle of a sentence; a bare name as it is."""
+    if reason.words == reason.layer:
+        return reason.layer
+    first = reason.words.split(",")[0].split(" (")[0]
     return first if first[:2].isupper() else first[:1].lower() + first[1:]
 
 
@@ -319,3 +340,36 @@ def hole_facts(hole: Row) -> tuple[tuple[str, str], ...]:
             f"mean {decimals(number(hole['mean_score']))}, best {decimals(number(hole['best_score']))}",
         ),
     )
+
+
+_NEXT = 3
+
+
+def visiting(report: Report) -> Answer:
+    """Where to go first on a map, what to look for there, and where to go then."""
+    best, sheet = report.best, report.map
+    if best is None or sheet is None:
+        return Answer("There is no target to go to.")
+    seen = [_short(reason) for reason in reasons(report, best.get("reasons_for"))]
+    facts = [("Its best cell", plan(report, best, ("best_x", "best_y")))]
+    facts += [("Check there", listed(seen))] if seen else []
+    others = [row for row in report.rows if row.get("kind") not in (KNOWN, ZONE) and row["id"] != best["id"]]
+    facts += [(f"Then {row['id']}", _stop(report, row)) for row in others[:_NEXT]]
+    wide = [metres(step * unit) for step, unit in zip(sheet.cell, sheet.metres, strict=True)]
+    sentence = f"The map has cells of {wide[0]} × {wide[1]}, so no place on it is known better than that."
+    if text(best.get("best_latitude")):
+        sentence = "Latitudes and longitudes are WGS 84, as a GPS shows them. " + sentence
+    return Answer(f"{best['id']}: go to {_earth(report, best)}", tuple(facts), (sentence,))
+
+
+def _earth(report: Report, row: Row) -> str:
+    """The best cell of a target for a GPS; on the map where its coordinates are not tied to the Earth."""
+    found = degrees(number(row.get("best_longitude")), number(row.get("best_latitude")))
+    return plan(report, row, ("best_x", "best_y")) if found == UNKNOWN else found
+
+
+def _stop(report: Report, row: Row) -> str:
+    """Where the best cell of another target is, and what it is to known ore."""
+    name, near = text(row.get("nearest_deposit")), number(row.get("distance_m"))
+    ore = "" if not name else f" (at {name})" if near == 0 else f" ({metres(near)} from {name})"
+    return _earth(report, row) + ore
