@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,7 @@ def rng() -> np.random.Generator:
 
 
 BUNDLED = Path(__file__).parent.parent / "data" / "wulong_like"
+MAP = BUNDLED.parent / "deepseam_2d"
 
 
 def small_study(folder: Path) -> Path:
@@ -83,6 +84,30 @@ workers = 2
 [targets]
 min_volume = 0.0
 """
+
+
+FOREST = '[samples]\nnegatives_per_positive = 20\n\n[[models]]\nkind = "forest"\ntrees = 10\n'
+
+
+FEW = ("k_th", "gravity", "granite_distance")
+
+
+def map_study(
+    folder: Path, *changes: tuple[str, str], settings: str = FOREST, layers: Sequence[str] = FEW
+) -> Path:
+    """The bundled map on 1 km cells, some layers, with other settings and changes; gives its study.toml."""
+    shutil.copytree(MAP, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("runs", "truth", "*.py"))
+    path = folder / "study.toml"
+    text = path.read_text(encoding="utf-8").replace("spacing = 500.0", "spacing = 1000.0")
+    head, *tables = text[: text.index("[[deposits]]")].split("[[layers]]")
+    kept = [one for one in tables if any(f'"{name}"' in one for name in layers)]
+    deposits = text[text.index("[[deposits]]") : text.index("[samples]")]
+    text = head + "".join(f"[[layers]]{one}" for one in kept) + deposits + settings
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 @pytest.fixture

@@ -18,10 +18,9 @@ from mpm3d.grid import Grid
 from mpm3d.reasons.leading import lattice_of, leading_on
 from mpm3d.reasons.store import Wanted
 from mpm3d.run import RunFolder
-from tests.conftest import BUNDLED
+from tests.conftest import BUNDLED, FOREST, map_study
 from tests.test_pipelines import call
 
-DEEPSEAM = BUNDLED.parent / "deepseam_2d"
 SMALL = """\
 [samples]
 stand_off = 1500.0
@@ -66,27 +65,6 @@ workers = 1
 [targets]
 share = 0.03
 """
-FOREST = '[samples]\nnegatives_per_positive = 20\n\n[[models]]\nkind = "forest"\ntrees = 10\n'
-
-
-def map_study(folder: Path, *changes: tuple[str, str], settings: str = FOREST) -> Path:
-    """The bundled map on 1 km cells, four layers, with other settings and changes; gives its study.toml."""
-    shutil.copytree(
-        DEEPSEAM, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("runs", "truth", "*.py")
-    )
-    path = folder / "study.toml"
-    text = path.read_text(encoding="utf-8").replace("spacing = 500.0", "spacing = 1000.0")
-    head, *layers = text[: text.index("[[deposits]]")].split("[[layers]]")
-    kept = [
-        one for one in layers if any(f'"{name}"' in one for name in ("k_th", "gravity", "granite_distance"))
-    ]
-    deposits = text[text.index("[[deposits]]") : text.index("[samples]")]
-    text = head + "".join(f"[[layers]]{one}" for one in kept) + deposits + settings
-    for old, new in changes:
-        assert old in text, old
-        text = text.replace(old, new)
-    path.write_text(text, encoding="utf-8")
-    return path
 
 
 class Said(list[str]):

@@ -1,17 +1,18 @@
-"""Each script of ``pipelines/`` and the lesson, as a user runs them, on a small district."""
+"""Each script of ``pipelines/`` and each lesson, as a user runs them, on a small district."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import mpm3d
-from tests.conftest import BUNDLED, small_study
+from tests.conftest import BUNDLED, map_study, small_study
 
 ROOT = BUNDLED.parents[1]
 
@@ -100,15 +101,39 @@ def test_the_package_is_a_command_too() -> None:
     )
 
 
+def small_map(folder: Path) -> Path:
+    """The bundled map on 1 km cells, with the layers that the lesson names."""
+    settings = "[samples]\nnegatives_per_positive = 20\npool = 1500\nbackground = 1000\n"
+    layers = ("magnetics", "gravity", "thorium", "k_th", "granite_distance", "noise")
+    return map_study(folder, settings=settings, layers=layers)
+
+
 @pytest.mark.slow
 @pytest.mark.render
-def test_the_lesson_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, render: None) -> None:
+@pytest.mark.parametrize(
+    ("name", "variable", "small", "said"),
+    [
+        ("01_from_gocad_to_targets", "STUDY", small_study, "share cells with training patches"),
+        ("02_from_rasters_to_an_explained_map", "MAP", small_map, "explain devnet: mean absolute"),
+    ],
+    ids=["volume", "map"],
+)
+def test_each_lesson_runs(
+    name: str,
+    variable: str,
+    small: Callable[[Path], Path],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    render: None,
+) -> None:
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
-    monkeypatch.setenv("MPM3D_LESSON_STUDY", str(small_study(tmp_path)))
-    lesson = nbformat.read(ROOT / "notebooks" / "01_from_gocad_to_targets.ipynb", as_version=4)
+    monkeypatch.setenv(f"MPM3D_LESSON_{variable}", str(small(tmp_path)))
+    lesson = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    assert not any(cell.get("outputs") for cell in lesson.cells), "lessons are kept without outputs"
     nbclient.NotebookClient(
         lesson, timeout=600, resources={"metadata": {"path": str(ROOT / "notebooks")}}
     ).execute()
     text = "".join(o.get("text", "") for cell in lesson.cells for o in cell.get("outputs", []))
-    assert "share cells with training patches" in text
+    assert said in text

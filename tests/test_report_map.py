@@ -21,7 +21,8 @@ from mpm3d.cli import app
 from mpm3d.errors import StudyError
 from mpm3d.grid import Grid
 from mpm3d.report import sheet, view2d, words
-from tests.test_map_study import FOREST, Said, map_study
+from tests.conftest import FOREST, map_study
+from tests.test_map_study import Said
 from tests.test_report import ORDER, Reader, Seen, example, picture, target_rows
 
 if TYPE_CHECKING:

@@ -33,7 +33,8 @@ from mpm3d.view.camera import AXIS_NAMES
 from mpm3d.view.desktop import MAP_HELP, Window
 from mpm3d.view.reading import read_cell
 from mpm3d.view.session import Session
-from tests.test_map_study import Said, map_study
+from tests.conftest import map_study
+from tests.test_map_study import Said
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
