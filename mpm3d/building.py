@@ -12,7 +12,7 @@ from typing import Any
 import xarray as xr
 
 import mpm3d
-from mpm3d import cube, evidence, inputs, storage
+from mpm3d import cube, inputs, storage, topography
 from mpm3d.errors import StudyError
 from mpm3d.run import hash_of
 from mpm3d.study import AssaysLayer, DistanceLayer, InsideLayer, Layer, sha256
@@ -102,7 +102,7 @@ def _new_cube(run: Run, place: str | Path, facts: Facts, frame: str) -> None:
     if run.ground is not None:
         ground = run.ground
         with run.bar("topography") as progress:
-            cube.set_study_volume(half, lambda g: evidence.below_topography(g, ground), progress=progress)
+            cube.set_study_volume(half, lambda g: topography.below(g, ground), progress=progress)
     # last, since object stores cannot rename: a cube that does not say what it was made for is made again
     storage.group(half).attrs.update({"frame": frame, "frame_facts": json.dumps(facts)})
     if isinstance(half, Path) and isinstance(where, Path):

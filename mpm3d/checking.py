@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mpm3d import check, cube, drape, evidence, inputs, labels
+from mpm3d import check, cube, drape, inputs, labels, topography
 from mpm3d import study as studies
 from mpm3d.check import Checked, Finding, lines
 from mpm3d.errors import StudyError
@@ -161,7 +160,6 @@ class _Checker:
             self._add(iter([Finding("no_hash", "sources", check.without_hash(lacking))]))
 
     def _topography(self) -> None:
-        flat = replace(self.cells, shape=(1, *self.cells.shape[1:]))
         if self.study.topography is not None:
             self._tried(
                 self.study.topography.file, "topography", self.study.topography, lambda _: self._read_ground()
@@ -169,7 +167,7 @@ class _Checker:
         if self.ground is None:
             self._add(check.of_grid(self.grid, None))
             return
-        height = evidence.elevation_at(flat.points()[:, :2], self.ground).reshape(flat.shape[1:])
+        height = topography.heights(self.cells, self.ground)
         self._add(check.of_grid(self.grid, height))
         with np.errstate(invalid="ignore"):
             self.inside = (self.cells.centres(0)[:, None, None] <= height).ravel()
@@ -185,7 +183,7 @@ class _Checker:
     def _heights(self, xy: FloatArray) -> FloatArray:
         if self.ground is None or not len(xy):
             return np.full(len(xy), np.nan)
-        return evidence.elevation_at(xy[:, :2], self.ground)
+        return topography.elevation_at(xy[:, :2], self.ground)
 
     def _built(self) -> Any:
         """The cube, if it has all layers, made from the files as they are now."""

@@ -184,6 +184,30 @@ class Surface(Vertices):
         )
 
 
+def check_surface(surface: Surface) -> None:
+    """See that there is something to measure to.
+
+    Parameters
+    ----------
+    surface : Surface
+        Its triangles are looked at, vertices that none of them uses are not.
+
+    Raises
+    ------
+    ValueError
+        If it has no triangle, or a corner of one is not finite.
+    """
+    if not len(surface.triangles):
+        raise ValueError(f"surface {surface.name!r} has no triangle, its file may hold points only.")
+    used = surface.vertices[np.unique(surface.triangles)]
+    bad = int((~np.isfinite(used)).any(axis=1).sum())
+    if bad:
+        raise ValueError(
+            f"surface {surface.name!r} has {bad} vertices that are not finite numbers. "
+            "Drop them first: surface.without_vertices(...)."
+        )
+
+
 def joined(name: str, surfaces: Sequence[Surface]) -> Surface:
     """Several surfaces as one object, a part each, without their properties."""
     starts = np.cumsum([0, *(len(surface.vertices) for surface in surfaces)])

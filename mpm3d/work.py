@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mpm3d import cube, evidence, inputs, labels, models, vectors
+from mpm3d import cube, inputs, labels, models, topography, vectors
 from mpm3d.grid import FloatArray, Grid, Index3
 from mpm3d.run import RunFolder, hash_of
 from mpm3d.samples import Samples, default_pool, from_cube
@@ -130,9 +129,7 @@ class Run(Work):
         """Elevation of the ground in metres at the centre of each column ``(y, x)``; None without one."""
         if self.ground is None:
             return None
-        flat = replace(self.grid, shape=(1, *self.grid.shape[1:]))
-        heights: FloatArray = evidence.elevation_at(flat.points()[:, :2], self.ground)
-        return heights.reshape(flat.shape[1:])
+        return topography.heights(self.grid, self.ground)
 
     @cached_property
     def deposits(self) -> list[labels.Deposit]:

@@ -363,9 +363,9 @@ def test_the_cube_is_looked_at_where_it_is_built_from_the_files_as_they_are(fold
     place = loaded.run_folder / "cube.zarr"
     cube.create(place, GRID, chunk=(8, 8, 8), attrs={"frame": "f"})
     top = inputs.ground(loaded, GRID, print)
-    from mpm3d import evidence
+    from mpm3d import topography
 
-    cube.set_study_volume(place, lambda part: evidence.below_topography(part, top))
+    cube.set_study_volume(place, lambda part: topography.below(part, top))
     for layer in loaded.layers:
         fill, _ = inputs.filler(loaded, layer, print)
         about = {"recipe": inputs.recipe(loaded, layer, "f")}

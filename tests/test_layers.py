@@ -17,7 +17,7 @@ LEVELS = [
     ["lattice", "wells", "tally"],
     ["io"],
     ["resampling", "distance", "storage"],
-    ["evidence", "describe", "geochemistry", "potential_fields"],
+    ["evidence", "topography", "describe", "geochemistry", "potential_fields"],
     ["cube", "labels", "drape", "rasters", "boreholes", "vectors"],
     ["samples"],
     ["splits", "point_samples"],

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from mpm3d import io
-from mpm3d.evidence import below_topography, distance, elevation_at, inside, resample
+from mpm3d.evidence import distance, inside, resample
 from mpm3d.geometry import Surface
 from mpm3d.grid import Grid
 from mpm3d.io import ubc
@@ -21,6 +21,7 @@ from mpm3d.synthetic.fields import blur_with_depth, random_field, sample, window
 from mpm3d.synthetic.geology import FRAME
 from mpm3d.synthetic.make import _settle
 from mpm3d.synthetic.ore import APART, draw_blind
+from mpm3d.topography import below, elevation_at
 
 BUNDLED = Path(__file__).parents[1] / "data" / "wulong_like"
 GRID = Grid.from_bounds((500000, 4430000, -4600, 505000, 4435000, 400), 50.0, "EPSG:32651")
@@ -83,7 +84,7 @@ def bundled_ore(blind: bool) -> np.ndarray:
 @pytest.mark.slow
 def test_the_bundled_district_discriminates() -> None:
     (ground,) = io.read(BUNDLED / "surfaces" / "topography.ts")
-    study_volume = below_topography(GRID, ground)
+    study_volume = below(GRID, ground)
     layers = bundled_layers()
     assert all(np.isfinite(values[study_volume]).all() for values in layers.values())
     (rule,) = io.read(BUNDLED / "truth" / "rule.vo")

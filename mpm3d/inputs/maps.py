@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mpm3d import drape, evidence
+from mpm3d import drape, topography
 from mpm3d.errors import StudyError
 from mpm3d.grid import FloatArray, Grid
 from mpm3d.inputs.bands import chosen, combined, on_pixels, raster
@@ -52,8 +52,7 @@ def _below_ground(
             f"layer {layer.name!r}: drape = 'surface' needs the ground, and the study has none. Give "
             "[topography], or use drape = 'column'."
         )
-    flat = replace(grid, shape=(1, *grid.shape[1:]))
-    height = evidence.elevation_at(flat.points()[:, :2], top).reshape(flat.shape[1:])
+    height = topography.heights(grid, top)
     deep = grid.spacing[0] if layer.depth is None else layer.depth
 
     def fill(part: Grid) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mpm3d import companions, evidence, inputs, io
+from mpm3d import companions, inputs, io, topography
 from mpm3d.errors import StudyError
 from mpm3d.geometry import Lines, Points, Surface, joined
 from mpm3d.study import DistanceLayer, InsideLayer
@@ -59,7 +59,7 @@ def _ground(run: Run) -> Surface | None:
     _, ny, nx = (min(n, _MOST_COLUMNS) for n in run.grid.shape)
     y, x = (np.linspace(a, b, n + 1) for a, b, n in ((y0, y1, ny), (x0, x1, nx)))
     places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    heights = evidence.elevation_at(places, run.ground)
+    heights = topography.elevation_at(places, run.ground)
     first = (np.arange(ny)[:, None] * (nx + 1) + np.arange(nx)).ravel()
     corners = first[:, None] + [0, 1, nx + 2, nx + 1]
     triangles = np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mpm3d.evidence import below_topography, resample
+from mpm3d import topography
+from mpm3d.evidence import resample
 from mpm3d.grid import FloatArray, Grid
 from mpm3d.labels import cells_of_body
 from mpm3d.lattice import PropertyModel
@@ -54,7 +55,7 @@ class District:
 
     def study_volume(self) -> NDArray[np.bool_]:
         """Cells ``(z, y, x)`` whose centre is at or below the ground."""
-        return below_topography(self.grid, self.geology.topography)
+        return topography.below(self.grid, self.geology.topography)
 
     def layers(self) -> dict[str, FloatArray]:
         """The evidence layers ``(z, y, x)``: four distances (m), density, susceptibility, log10 of ohm.m."""
