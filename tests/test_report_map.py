@@ -106,6 +106,16 @@ def test_a_map_says_where_in_square_kilometres_and_as_a_gps_does() -> None:
         assert title in text
 
 
+def test_the_way_leads_to_new_ground_before_the_surroundings_of_known_ore() -> None:
+    two = drawn().targets
+    more = two.iloc[[1, 1]].assign(rank=[3, 4], id=["T03", "T04"], kind=["new", "extension"])
+    rows = pd.concat([two.assign(kind="extension"), more], ignore_index=True)
+    text = Reader(report.render(drawn(targets=rows))).text
+    assert "T01: go to" in text
+    then = [text.index(f"Then {name}") for name in ("T03", "T02", "T04")]
+    assert then == sorted(then)
+
+
 def test_nothing_on_a_map_is_said_of_a_volume() -> None:
     flat = drawn()
     for text in (Reader(report.render(flat)).text, report.model_card(flat)):

@@ -129,6 +129,11 @@ def _training_lines(report: Report) -> list[str]:
     return lines
 
 
+def _over(n: int, what: str) -> str:
+    """Of what a figure is the mean: so many repeats, tests or deposits."""
+    return f"{n} {_md(what.replace('repeats', 'repeat', 1) if n == 1 else what)}"
+
+
 def _validation(report: Report) -> str:
     if not len(report.comparison):
         command = report.commands["validate"]
@@ -143,9 +148,9 @@ def _validation(report: Report) -> str:
             (
                 _md(row["scheme"]),
                 _md(row["metric"]),
-                repr(float(row["mean"])),
+                f"{float(row['mean']):.4g}",
                 between,
-                f"{int(row['n'])} {_md(row['n_of'])}",
+                _over(int(row["n"]), text(row["n_of"])),
                 flag,
             )
         )

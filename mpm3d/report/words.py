@@ -346,7 +346,7 @@ _NEXT = 3
 
 
 def visiting(report: Report) -> Answer:
-    """Where to go first on a map, what to look for there, and where to go then."""
+    """Where to go first on a map, what to look for there, and where then: to new ground before known ore."""
     best, sheet = report.best, report.map
     if best is None or sheet is None:
         return Answer("There is no target to go to.")
@@ -354,6 +354,7 @@ def visiting(report: Report) -> Answer:
     facts = [("Its best cell", plan(report, best, ("best_x", "best_y")))]
     facts += [("Check there", listed(seen))] if seen else []
     others = [row for row in report.rows if row.get("kind") not in (KNOWN, ZONE) and row["id"] != best["id"]]
+    others.sort(key=lambda row: row.get("kind") != "new")
     facts += [(f"Then {row['id']}", _stop(report, row)) for row in others[:_NEXT]]
     wide = [metres(step * unit) for step, unit in zip(sheet.cell, sheet.metres, strict=True)]
     sentence = f"The map has cells of {wide[0]} × {wide[1]}, so no place on it is known better than that."
