@@ -326,5 +326,5 @@ def _note_on_ties(log_odds: Float64) -> list[str]:
         return []
     return [
         f"the posterior probability of {len(top)} training cells rounds to 1, which hides their order. Give "
-        f"the share of ore cells in the volume as prior."
+        "the share of cells that hold ore as prior."
     ]
