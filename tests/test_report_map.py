@@ -150,16 +150,6 @@ def test_a_map_without_targets_or_their_reasons_says_so() -> None:
     assert "Draw it with: mpm3d picture study.toml" in Reader(report.render(drawn(figures={}))).text
 
 
-def test_degrees_are_drawn_with_equal_lengths_on_the_ground() -> None:
-    grid = Grid((1, 30, 40), (1.0, 0.01, 0.01), (0.0, 59.85, 10.0), "EPSG:4326")
-    found = report.sheet_of(np.ones((30, 40)), grid, rings={}, places=[])
-    # a degree of longitude at 60° is half one of latitude: 55.8 and 111.4 km on the ellipsoid of WGS 84
-    assert found.metres == pytest.approx((55_800, 111_412), rel=1e-3)
-    assert view2d.view_data(drawn(), found)["axes"] == ["Longitude (°)", "Latitude (°)"]
-    flat = drawn(map=found, targets=drawn().targets.assign(x=10.2, y=60.0))
-    assert dict(words.where(flat).facts)["Centre"] == "60.00000°\xa0N, 10.20000°\xa0E"
-
-
 # What is drawn
 
 

@@ -44,11 +44,11 @@ class Sheet:
     every : int
         How many cells of the study along x and y a value stands for; it is the best of them.
     bounds : 4 floats
-        ``xmin, ymin, xmax, ymax`` of the study area, in units of its coordinate system.
+        ``xmin, ymin, xmax, ymax`` of the study area, in metres.
     step : (x, y)
-        Size of what a value stands for, in the same units.
+        Size of what a value stands for, in metres.
     cell : (x, y)
-        Size of a cell of the study.
+        Size of a cell of the study, in metres.
     crs : str
         Coordinate system.
     rings : mapping of str to sequence of array of shape (n, 2)
@@ -68,23 +68,6 @@ class Sheet:
     rings: Rings
     places: tuple[Place, ...]
     thinned: tuple[str, ...] = ()
-
-    @property
-    def degrees(self) -> bool:
-        """Whether coordinates are longitudes and latitudes."""
-        return bool(_system(self.crs).is_geographic)
-
-    @property
-    def metres(self) -> tuple[float, float]:
-        """Metres for one unit along x and y in the middle of the map."""
-        system = _system(self.crs)
-        if not system.is_geographic:
-            return 1.0, 1.0
-        geod = system.get_geod()
-        middle = (self.bounds[1] + self.bounds[3]) / 2
-        if geod is None:
-            return math.cos(math.radians(middle)), 1.0
-        return float(geod.inv(0, middle, 1, middle)[2]), float(geod.inv(0, middle - 0.5, 0, middle + 0.5)[2])
 
     def box(self, name: str) -> FloatArray | None:
         """Lower left and upper right corner of a target, shape (2, 2); None if it has no outline."""

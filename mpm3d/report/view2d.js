@@ -9,11 +9,10 @@
   document.body.classList.remove("no-3d");
   const data = JSON.parse(block.textContent);
   const [ny, nx] = data.shape;
-  const slant = data.metres[0] / data.metres[1]; // units along y for one along x, of equal length on the ground
   const byId = new Map(data.targets.map((target) => [target.id, target]));
   const margin = { l: 50, r: 8, t: 8, b: 46 };
   // no higher than the map needs, so that the table is not far below a wide one
-  const fits = (holder.clientWidth - margin.l - margin.r) * (data.bounds[3] - data.bounds[1]) / (data.bounds[2] - data.bounds[0]) / slant;
+  const fits = (holder.clientWidth - margin.l - margin.r) * (data.bounds[3] - data.bounds[1]) / (data.bounds[2] - data.bounds[0]);
   holder.style.height = `${Math.min(holder.clientHeight, Math.max(260, 1.06 * fits + margin.t + margin.b))}px`;
   const room = () => [holder.clientWidth - margin.l - margin.r, holder.clientHeight - margin.t - margin.b];
   let marked = null, named = true;
@@ -54,7 +53,7 @@
   }
 
   /* Layers, from the lowest up; the legend switches them by name. */
-  const number = (value) => (data.degrees ? value.toFixed(5) : Math.round(value).toLocaleString("en")).replace("-", "−");
+  const number = (value) => Math.round(value).toLocaleString("en").replace("-", "−");
   const pathOf = (targets) => {
     const line = { x: [], y: [] };
     for (const ring of targets.flatMap((target) => target.rings)) {
@@ -71,7 +70,7 @@
     { layer: "blind", label: "blind deposit, no model saw it", symbol: "triangle-up", fill: "#CC79A7", places: data.places.filter((place) => place.blind) },
   ];
   const best = data.every > 1 ? `, best of ${data.every} × ${data.every} cells` : "";
-  const at = data.degrees ? "%{x:.5f}°, %{y:.5f}°" : "%{x:,.0f} E, %{y:,.0f} N";
+  const at = "%{x:,.0f} E, %{y:,.0f} N";
   const layers = [
     { layer: "scores", type: "heatmap", z, x0: data.first[0], dx: data.step[0], y0: data.first[1], dy: data.step[1], text: words,
       colorscale: data.ramp, zmin: 0, zmax: 100, zsmooth: false, showscale: false, hoverongaps: false,
@@ -110,7 +109,7 @@
   const hidden = new Set();
   /* Pixels of a name from the middle of the map: left, top, right, bottom. */
   function boxOf(label, { side, x: east, y: north }) {
-    const x = (east - view.x) / view.scale, y = -(north - view.y) / (view.scale * slant);
+    const x = (east - view.x) / view.scale, y = -(north - view.y) / view.scale;
     const wide = 7.8 * Array.from(label.text.trim()).reduce((sum, letter) => sum + (letter > "\u2e7f" ? 1.7 : 1), 0), gap = label.id ? 1 : 8;
     if (side === "top center") return [x - wide / 2, y - 18, x + wide / 2, y - 1];
     if (side === "bottom center") return [x - wide / 2, y + 1, x + wide / 2, y + 18];
@@ -121,7 +120,7 @@
     const [w, h] = room(), kept = [];
     const boxes = [[w / 2 - 48, -h / 2, w / 2, -h / 2 + 56], [-w / 2, h / 2 - 34, -w / 2 + 150, h / 2]]; // of the arrow and the scale bar
     const marks = kinds.filter(({ layer }) => !hidden.has(layer)).flatMap(({ places }) => places)
-      .map(({ at: [x, y] }) => [(x - view.x) / view.scale, -(y - view.y) / (view.scale * slant)]);
+      .map(({ at: [x, y] }) => [(x - view.x) / view.scale, -(y - view.y) / view.scale]);
     const free = (box, own) => box[0] >= -w / 2 && box[2] <= w / 2 && box[1] >= -h / 2 && box[3] <= h / 2
       && !boxes.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])
       && (own || !marks.some(([x, y]) => x > box[0] - 5 && x < box[2] + 5 && y > box[1] - 5 && y < box[3] + 5));
@@ -139,19 +138,19 @@
       text: [kept.map((one) => (one.id ? `<b>${plain(one.text)}</b>` : plain(one.text)))] }, [index]);
   }
   function showScaleBar() {
-    const bar = find("#scale-bar"), longest = 130 * view.scale * data.metres[0], power = 10 ** Math.floor(Math.log10(longest));
+    const bar = find("#scale-bar"), longest = 130 * view.scale, power = 10 ** Math.floor(Math.log10(longest));
     const length = power * [5, 2, 1].find((step) => step * power <= longest);
-    bar.style.width = `${length / data.metres[0] / view.scale}px`;
+    bar.style.width = `${length / view.scale}px`;
     bar.firstElementChild.textContent = length >= 1000 ? `${length / 1000} km` : `${length} m`;
   }
 
   /* Moving. */
   const whole = () => {
     const [w, h] = room(), [x0, y0, x1, y1] = data.bounds;
-    return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: 1.03 * Math.max((x1 - x0) / w, (y1 - y0) / h / slant) };
+    return { x: (x0 + x1) / 2, y: (y0 + y1) / 2, scale: 1.03 * Math.max((x1 - x0) / w, (y1 - y0) / h) };
   };
   const rangesOf = ({ x, y, scale }) => {
-    const [w, h] = room(), [across, up] = [w * scale / 2, h * scale * slant / 2];
+    const [w, h] = room(), [across, up] = [w * scale / 2, h * scale / 2];
     return { "xaxis.range": [x - across, x + across], "yaxis.range": [y - up, y + up] };
   };
   let view = whole(), moving = 0;
@@ -167,8 +166,8 @@
       part = Math.min(1, (performance.now() - begun) / 700);
     }
   }
-  const moved = (east, north) => ({ ...view, x: view.x + east * room()[0] * view.scale, y: view.y + north * room()[1] * view.scale * slant });
-  const closest = () => Math.min(data.step[0], data.step[1] / slant) / data.every / 40; // pixels of a cell at most
+  const moved = (east, north) => ({ ...view, x: view.x + east * room()[0] * view.scale, y: view.y + north * room()[1] * view.scale });
+  const closest = () => Math.min(data.step[0], data.step[1]) / data.every / 40; // pixels of a cell at most
   const zoomed = (factor) => ({ ...view, scale: Math.min(4 * whole().scale, Math.max(closest(), view.scale * factor)) });
   const moves = {
     all: whole, in: () => zoomed(0.6), out: () => zoomed(1 / 0.6),
@@ -185,7 +184,7 @@
     if (scroll) find("#view").scrollIntoView({ block: "start", behavior: still ? "auto" : "smooth" });
     const line = pathOf([target]), [low, high] = target.box, [w, h] = room();
     await Plotly.restyle(holder, { x: [line.x, line.x], y: [line.y, line.y] }, indexOf("mark"));
-    const fit = Math.max((high[0] - low[0]) / w, (high[1] - low[1]) / h / slant, 6 * data.step[0] / w);
+    const fit = Math.max((high[0] - low[0]) / w, (high[1] - low[1]) / h, 6 * data.step[0] / w);
     const goal = { x: (low[0] + high[0]) / 2, y: (low[1] + high[1]) / 2, scale: 3 * fit };
     return scroll ? flyTo(goal) : showNames();
   }
@@ -204,21 +203,21 @@
     const [j, i] = point.data.type === "heatmap" ? point.pointIndex : [], earth = onEarth(point.x, point.y);
     if (owners[j]?.[i]) showTarget(owners[j][i], false);
     const told = point.hovertext ? point.hovertext.split("<br>")[0] : `Percentile ${point.z.toFixed(1)}${best}`;
-    const place = data.degrees ? "" : `\n${number(point.x)} E, ${number(point.y)} N`;
+    const place = `\n${number(point.x)} E, ${number(point.y)} N`;
     const here = document.createElement("span");
     here.innerHTML = told; // markup of the label beside the pointer, in which names are escaped
     find("#status").textContent = `${owners[j]?.[i] ? `${find("#status").textContent}\n` : ""}${here.textContent}${place}${earth ? `\n${earth} (WGS 84)` : ""}`;
   }
 
-  const axis = (title, more) => ({ title: { text: title, standoff: 6 }, tickformat: data.degrees ? ".6~f" : ",d", nticks: 5, zeroline: false, showgrid: false, ticks: "outside", ticklen: 4,
+  const axis = (title, more) => ({ title: { text: title, standoff: 6 }, tickformat: ",d", nticks: 5, zeroline: false, showgrid: false, ticks: "outside", ticklen: 4,
     showline: true, mirror: true, linecolor: "#8d9793", color: "#3b4441", tickfont: { size: 11 }, automargin: false, ticklabeloverflow: "hide past domain", ...more });
   const sizes = rangesOf(view);
   const layout = {
     margin, paper_bgcolor: "#fff", plot_bgcolor: "#fff", separators: ".,", dragmode: "pan", hovermode: "closest", uirevision: "same",
     font: { family: "system-ui, -apple-system, Segoe UI, Roboto, DejaVu Sans, Arial, sans-serif", size: 12 },
     hoverlabel: { bgcolor: "#fff", bordercolor: "#55605c", font: { color: "#1c2321", size: 13 }, align: "left" },
-    xaxis: axis(data.axes[0], { range: sizes["xaxis.range"] }),
-    yaxis: axis(data.axes[1], { range: sizes["yaxis.range"], tickangle: -90, scaleanchor: "x", scaleratio: 1 / slant }),
+    xaxis: axis("Easting (m)", { range: sizes["xaxis.range"] }),
+    yaxis: axis("Northing (m)", { range: sizes["yaxis.range"], tickangle: -90, scaleanchor: "x", scaleratio: 1 }),
     shapes: [["#d9d9d9", "below", 0], ["rgba(0,0,0,0)", "above", 1]].map(([fillcolor, layer, width]) => ({
       type: "rect", x0: data.bounds[0], y0: data.bounds[1], x1: data.bounds[2], y1: data.bounds[3], fillcolor, layer, line: { color: "#55605c", width } })),
   };
@@ -273,7 +272,7 @@
       if (event.touches.length !== 2) return;
       const now = fingers(event), { start } = pinch, scale = Math.min(4 * whole().scale, Math.max(closest(), start.scale * pinch.apart / Math.max(1, now.apart)));
       const [[right, up], [toRight, toUp]] = [fromMiddle(pinch), fromMiddle(now)];
-      pinch.goal = { x: start.x + right * start.scale - toRight * scale, y: start.y + (up * start.scale - toUp * scale) * slant, scale };
+      pinch.goal = { x: start.x + right * start.scale - toRight * scale, y: start.y + (up * start.scale - toUp * scale), scale };
       moving += 1;
       view = pinch.goal;
       Plotly.relayout(holder, rangesOf(view));

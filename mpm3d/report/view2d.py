@@ -28,9 +28,8 @@ _HINTS = (
 def view_section(report: Report) -> Html:
     """The map with its legend and buttons, and the picture that stands in for it."""
     sheet = _sheet(report)
-    units = "degrees" if sheet.degrees else "metres"
     thinned = f" Simplified to keep this page small: {' '.join(sheet.thinned)}" if sheet.thinned else ""
-    about = f"{_HINTS} Axes are true coordinates in {units}, {report.crs}.{thinned}"
+    about = f"{_HINTS} Axes are true coordinates in metres, {report.crs}.{thinned}"
     return tag(
         "section",
         tag("h2", "Map"),
@@ -112,16 +111,12 @@ def view_data(report: Report, sheet: Sheet) -> dict[str, Any]:
     from matplotlib import colormaps
 
     xmin, ymin, _, _ = sheet.bounds
-    names = ("Longitude (°)", "Latitude (°)") if sheet.degrees else ("Easting (m)", "Northing (m)")
     return {
         "shape": list(sheet.values.shape),
         "first": [xmin + sheet.step[0] / 2, ymin + sheet.step[1] / 2],
         "step": list(sheet.step),
         "every": sheet.every,
         "bounds": list(sheet.bounds),
-        "metres": list(sheet.metres),
-        "degrees": sheet.degrees,
-        "axes": list(names),
         "values": packed(_coded(sheet.values), "<u2"),
         "empty": EMPTY,
         "steps": _STEPS,

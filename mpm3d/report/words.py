@@ -64,14 +64,12 @@ def _centre(report: Report, row: Row) -> str:
     if report.map is None:
         return f"{plan(report, row)}, elevation {metres(number(row['elevation']))}"
     earth = degrees(number(row.get("longitude")), number(row.get("latitude")))
-    return plan(report, row) + (f"; {earth}" if earth != UNKNOWN and not report.map.degrees else "")
+    return plan(report, row) + (f"; {earth}" if earth != UNKNOWN else "")
 
 
 def plan(report: Report, row: Row, names: tuple[str, str] = ("x", "y")) -> str:
     """Where a target is on a map: two columns of its row as coordinates."""
     x, y = (number(row.get(name)) for name in names)
-    if report.map is not None and report.map.degrees:
-        return degrees(x, y)
     return f"{whole(x)} E, {whole(y)} N"
 
 
@@ -118,9 +116,7 @@ def size_of(report: Report, row: Row) -> str:
     size = square(number(row.get("area_m2"))) if flat else f"{cubic(number(row.get('volume_m3')))} of rock"
     if any(math.isnan(end) for end in ends):
         return size
-    units = (1.0, 1.0, 1.0) if report.map is None else report.map.metres
-    lengths = [(high - low) * unit for low, high, unit in zip(ends[::2], ends[1::2], units, strict=True)]
-    x, y, *z = map(metres, lengths)
+    x, y, *z = (metres(high - low) for low, high in zip(ends[::2], ends[1::2], strict=True))
     return f"{size}; {x} west–east, {y} south–north" + "".join(f", {high} high" for high in z)
 
 
@@ -129,8 +125,7 @@ def _towards(report: Report, row: Row, name: str) -> tuple[float, str]:
     if name not in report.centres:
         return math.nan, ""
     x, y, _ = report.centres[name]
-    units = (1.0, 1.0) if report.map is None else report.map.metres
-    east, north = (number(row["x"]) - x) * units[0], (number(row["y"]) - y) * units[1]
+    east, north = number(row["x"]) - x, number(row["y"]) - y
     return math.hypot(east, north), direction(east, north)
 
 
@@ -356,7 +351,7 @@ def visiting(report: Report) -> Answer:
     others = [row for row in report.rows if row.get("kind") not in (KNOWN, ZONE) and row["id"] != best["id"]]
     others.sort(key=lambda row: row.get("kind") != "new")
     facts += [(f"Then {row['id']}", _stop(report, row)) for row in others[:_NEXT]]
-    wide = [metres(step * unit) for step, unit in zip(sheet.cell, sheet.metres, strict=True)]
+    wide = [metres(step) for step in sheet.cell]
     sentence = f"The map has cells of {wide[0]} × {wide[1]}, so no place on it is known better than that."
     if text(best.get("best_latitude")):
         sentence = "Latitudes and longitudes are WGS 84, as a GPS shows them. " + sentence
