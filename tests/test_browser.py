@@ -534,9 +534,10 @@ def test_two_models_stand_side_by_side_with_a_name_and_a_read_out_each(
         page.close()
 
 
-def test_ctrl_c_ends_the_server_cleanly(server: Running) -> None:
-    server.process.send_signal(signal.SIGINT)
-    words, errors = server.process.communicate(timeout=30)
+def test_ctrl_c_ends_the_server_cleanly() -> None:
+    with started("one") as server:  # its own: tests that come later, in whatever order, need the other
+        server.process.send_signal(signal.SIGINT)
+        words, errors = server.process.communicate(timeout=30)
     assert server.process.returncode == 0
     assert words.endswith("Ended.\n")
     assert "Traceback" not in errors, errors

@@ -482,8 +482,9 @@ def test_the_browser_app_shows_a_map_and_follows_the_threshold(
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            url = next(line for line in process.stdout if "http" in line).split()[-1]
-            _look_at_the_map(run, browser, url, artefacts)
+            told = next((line for line in process.stdout if "http" in line), "")
+            assert told, process.stderr.read() if process.stderr else ""
+            _look_at_the_map(run, browser, told.split()[-1], artefacts)
         finally:
             process.kill()
 
